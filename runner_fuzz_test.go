@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -345,25 +346,44 @@ func observe(step surefoot.Step[int, int]) string {
 	return <-end
 }
 
+// agree runs one script through a Runner and through the model.
+func agree(t *testing.T, data []byte) {
+	sh := shapeOf(data, "", 2)
+	want := model{newScript(data)}
+	wantEnd := want.do(sh)
+	got := newScript(data)
+	gotEnd := observe(got.real(sh))
+	if gotEnd != wantEnd {
+		t.Errorf("ended with %q, want %q", gotEnd, wantEnd)
+	}
+	if !slices.Equal(got.log, want.log) {
+		t.Errorf("%+v\ngot  %q\nwant %q", *sh, got.log, want.log)
+	}
+}
+
 func FuzzRunner(f *testing.F) {
 	f.Add([]byte{2, 3, 3, 31, 200, 130, 255, 7})
 	f.Add([]byte{0, 0, 0, 0})
 	f.Add([]byte{3, 10, 3, 15, 129, 0, 250, 3, 9, 181, 77, 140})
-	f.Add([]byte("a longer seed \xff\xfe\x80\x90\xa0\xb0\xc0\xd0\xe0 with every kind of fault in it \xf0\x9f"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) == 0 || len(data) > 1<<10 {
 			t.Skip()
 		}
-		sh := shapeOf(data, "", 2)
-		want := model{newScript(data)}
-		wantEnd := want.do(sh)
-		got := newScript(data)
-		gotEnd := observe(got.real(sh))
-		if gotEnd != wantEnd {
-			t.Errorf("ended with %q, want %q", gotEnd, wantEnd)
-		}
-		if !slices.Equal(got.log, want.log) {
-			t.Errorf("%+v\ngot  %q\nwant %q", *sh, got.log, want.log)
-		}
+		agree(t, data)
 	})
+}
+
+// TestRunnerAgainstModel is the fuzz target on scripts drawn from a seed, for every run of the tests.
+func TestRunnerAgainstModel(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		data := make([]byte, 4+rng.IntN(40))
+		for i := range data {
+			data[i] = byte(rng.Uint32())
+		}
+		if agree(t, data); t.Failed() {
+			t.Fatalf("script %q", data)
+		}
+	}
 }
