@@ -29,8 +29,9 @@ func NewProfile(zone, name string, hours [24]Intensity) (Profile, error) {
 }
 
 // TypicalDay returns an illustrative day of a grid with much solar power: low at midday, highest after sunset, flat at
-// night, between about 235 and 455 g/kWh with a mean near 355. It is a shape drawn for this package, not the data of
-// any grid: good for finding the likely cleaner hours and for trying things out, never for a report.
+// night, between about 295 and 420 g/kWh with a mean near 360. It is a shape drawn for this package, not the data of
+// any grid: good for picking the likely cleaner hours and for trying things out, never for a report. On a grid that
+// hardly varies over the day it is worse than a flat line.
 //
 // utcOffset is the local offset from UTC (-8 h in California), rounded to the hour: without it the dip would fall into
 // the wrong half of the day.
@@ -39,7 +40,7 @@ func TypicalDay(utcOffset time.Duration) Profile {
 	offset := int(utcOffset.Round(time.Hour) / time.Hour)
 	for h := range p.hours {
 		local := float64(((h+offset)%24+24)%24) + 0.5 // the middle of the hour
-		p.hours[h] = Intensity(math.Round(375 - 140*bell(local-12.5, 3.2) + 85*bell(local-19.5, 2.2)))
+		p.hours[h] = Intensity(math.Round(375 - 80*bell(local-12.5, 3.2) + 50*bell(local-19.5, 2.2)))
 	}
 	return p
 }

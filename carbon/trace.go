@@ -200,8 +200,7 @@ func (c columns) parse(record []string, convert func(float64) Intensity) (row, i
 			return row{}, c.value, fmt.Errorf("%q is not a number", clip(text))
 		}
 		out.value = convert(v)
-		// The sign is tested before the conversion too: no conversion makes a negative number an intensity.
-		out.known = v >= 0 && out.value.Valid()
+		out.known = out.value.Valid()
 	}
 	if c.estimated >= 0 {
 		switch text := strings.TrimSpace(record[c.estimated]); strings.ToLower(text) {
