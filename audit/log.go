@@ -73,7 +73,7 @@ const maxGroup = 4 << 20
 // Open opens the log at path and creates it with mode 0600 if there is none. It locks the file against other processes
 // ([ErrLocked]) and verifies every entry: a damaged log is a [*DamageError] and stays as it is. A last line that a crash
 // left unfinished is cut, which an entry of kind [KindRecovered] reports. Locks need a Unix system with flock; elsewhere
-// Open fails with errors.ErrUnsupported.
+// Open fails with errors.ErrUnsupported. Opening reads the whole file.
 func Open(path string, opts Options) (*Log, error) {
 	if opts.SyncEvery < 0 {
 		return nil, fmt.Errorf("audit: SyncEvery %v is negative", opts.SyncEvery)

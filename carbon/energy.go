@@ -6,7 +6,7 @@ import (
 )
 
 // DefaultWattsPerCore is the power [CPUEnergy] assumes for one busy logical CPU: what codecarbon assumes per thread of a
-// CPU it does not know. Real ones range from about 2 W (a many-core server) to above 10 W (a desktop).
+// CPU it does not know. It may be off by a factor of two or more either way.
 const DefaultWattsPerCore = 4.0
 
 const (
@@ -44,7 +44,7 @@ type CPUEnergy struct {
 	// power divided by its logical CPUs.
 	WattsPerCore float64
 	// PUE (power usage effectiveness) multiplies for what the building uses on top. Default 1, nothing on top;
-	// carbontracker uses 1.58, the mean of a 2023 survey of data centres by the Uptime Institute.
+	// carbontracker uses 1.58, the Uptime Institute's figure for 2023.
 	PUE float64
 }
 

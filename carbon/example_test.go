@@ -35,7 +35,7 @@ func ExampleReadTrace() {
 	// carbon: no intensity known for zone "XX" at 2024-05-01T14:30:00Z
 }
 
-// A replay of the recorded afternoon at 36,000 times its speed.
+// A replay of the recorded afternoon, an hour in a second.
 func ExampleGate() {
 	trace, err := carbon.ReadTrace(strings.NewReader("datetime_utc,XX\n2024-05-01T12:00Z,480\n2024-05-01T13:00Z,210\n"), carbon.TraceOptions{Zone: "XX"})
 	if err != nil {
@@ -46,7 +46,7 @@ func ExampleGate() {
 		Provider: trace,
 		Pause:    300,
 		MaxWait:  6 * time.Hour,
-		Timeline: carbon.Timeline{Start: time.Now(), Origin: time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC), Speed: 36000},
+		Timeline: carbon.Timeline{Start: time.Now(), Origin: time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC), Speed: 3600},
 		OnChange: func(c carbon.Change) { fmt.Println("paused:", c.Paused, "at", c.Reading.Intensity) },
 	})
 	if err != nil {

@@ -25,7 +25,8 @@ type GateConfig struct {
 	// Signal is the signal that Pause and Resume are stated in; a reading of the other one is an error. Default Average.
 	Signal Signal
 	// MaxWait bounds a pause, in trace time. When it is used up the step is forced: it runs anyway, and so does
-	// every following one until the intensity has once been down at Resume. Whatever happens, no single wait is longer.
+	// every following one until the intensity has once been down at Resume. No single wait is longer, whatever the
+	// provider answers, as long as it returns when its context is done.
 	MaxWait time.Duration
 	// Check is the longest time, in trace time, until the provider is asked again; the end of a reading's validity
 	// asks sooner, but never below a tenth of Check. Default 5 minutes.

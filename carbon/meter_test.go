@@ -240,8 +240,13 @@ func TestMeterAgainstPublishedRunNow(t *testing.T) {
 	rows, err := csv.NewReader(z).ReadAll()
 	require.NoError(t, err)
 	traces := map[string]*Trace{}
+	step := 1
+	if testing.Short() {
+		step = 16
+	}
 	checked := 0
-	for _, row := range rows[1:] {
+	for i := 1; i < len(rows); i += step {
+		row := rows[i]
 		zone := row[0]
 		if traces[zone] == nil {
 			traces[zone] = realTrace(t, "em_2022_hourly_8zones.csv.gz", TraceOptions{Zone: zone})
@@ -261,5 +266,5 @@ func TestMeterAgainstPublishedRunNow(t *testing.T) {
 		}
 		checked++
 	}
-	require.Equal(t, 22944, checked)
+	require.Equal(t, 22944/step, checked)
 }

@@ -35,7 +35,8 @@ type NESO struct {
 	// URL of the API, without a slash at the end. Default the public one.
 	URL string
 
-	mu       sync.Mutex // held during a call, so that there is one at a time
+	mu       sync.Mutex    // guards the rest
+	asking   chan struct{} // closed when the call under way has ended; nil when there is none
 	readings []Reading
 	fetched  time.Time // wall time
 	failed   time.Time // wall time of the last failure
@@ -54,31 +55,28 @@ func (e *StatusError) Error() string {
 }
 
 // At returns the half hour that t lies in: the value worked out from metered generation where there is one (Measured), the
-// official forecast otherwise (Forecast).
+// official forecast otherwise (Forecast). While the API fails, what it said before is used as long as it covers t.
 func (n *NESO) At(ctx context.Context, t time.Time) (Reading, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	now := time.Now()
-	if r, ok := n.find(t); ok && now.Sub(n.fetched) < nesoFresh {
-		return r, nil
+	for {
+		if ctx.Err() != nil {
+			return Reading{}, fmt.Errorf("carbon: %s: %w", nesoSource, context.Cause(ctx))
+		}
+		now := time.Now()
+		r, ok := n.find(t)
+		resting := n.err != nil && now.Sub(n.failed) < nesoPause
+		switch {
+		case ok && (resting || now.Sub(n.fetched) < nesoFresh):
+			return r, nil
+		case resting:
+			return Reading{}, n.err
+		case n.asking != nil:
+			n.await(ctx)
+		default:
+			n.ask(ctx, t)
+		}
 	}
-	if n.err != nil && now.Sub(n.failed) < nesoPause {
-		return Reading{}, n.err
-	}
-	readings, err := n.fetch(ctx, t)
-	if ctx.Err() != nil {
-		return Reading{}, fmt.Errorf("carbon: %s: %w", nesoSource, context.Cause(ctx)) // says nothing about the API
-	}
-	if n.err = err; err != nil {
-		n.failed = now
-		return Reading{}, err
-	}
-	n.readings, n.fetched = readings, now
-	if r, ok := n.find(t); ok {
-		return r, nil
-	}
-	n.failed, n.err = now, &NoDataError{Zone: nesoZone, At: t}
-	return Reading{}, n.err
 }
 
 func (n *NESO) find(t time.Time) (Reading, bool) {
@@ -88,6 +86,37 @@ func (n *NESO) find(t time.Time) (Reading, bool) {
 		}
 	}
 	return Reading{}, false
+}
+
+// await gives up the lock until the call under way has ended, or ctx.
+func (n *NESO) await(ctx context.Context) {
+	asking := n.asking
+	n.mu.Unlock()
+	defer n.mu.Lock()
+	select {
+	case <-asking:
+	case <-ctx.Done():
+	}
+}
+
+// ask makes a call with the lock given up. One that the caller gave up says nothing about the API.
+func (n *NESO) ask(ctx context.Context, t time.Time) {
+	n.asking = make(chan struct{})
+	n.mu.Unlock()
+	readings, err := n.fetch(ctx, t)
+	n.mu.Lock()
+	close(n.asking)
+	n.asking = nil
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		n.failed, n.err = time.Now(), err
+	default:
+		n.readings, n.fetched, n.err = readings, time.Now(), nil
+		if _, ok := n.find(t); !ok {
+			n.failed, n.err = n.fetched, &NoDataError{Zone: nesoZone, At: t}
+		}
+	}
 }
 
 func (n *NESO) fetch(ctx context.Context, t time.Time) ([]Reading, error) {

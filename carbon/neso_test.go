@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -102,6 +103,51 @@ func TestNESOCancelled(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	_, err = n.At(t.Context(), nesoNoon)
 	require.NoError(t, err, "the caller's cancellation is no failure of the API")
+	require.EqualValues(t, 1, calls.Load())
+}
+
+// While the API is down, a forecast that it gave before is better than nothing.
+func TestNESOOutage(t *testing.T) {
+	t.Parallel()
+	n, calls := serve(t, http.StatusInternalServerError, "")
+	n.readings = []Reading{{Intensity: 200, Signal: Average, Basis: Forecast, From: nesoNoon, To: nesoNoon.Add(time.Hour)}}
+	n.fetched = time.Now().Add(-2 * nesoFresh)
+	for range 3 {
+		r, err := n.At(t.Context(), nesoNoon)
+		require.NoError(t, err)
+		require.Equal(t, Intensity(200), r.Intensity)
+	}
+	require.EqualValues(t, 1, calls.Load())
+}
+
+// Many callers share one call, and one whose context ends does not wait for it.
+func TestNESOOneCallAtATime(t *testing.T) {
+	t.Parallel()
+	begun, answer := make(chan struct{}), make(chan struct{})
+	var calls atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		calls.Add(1)
+		close(begun)
+		<-answer
+		_, _ = w.Write([]byte(nesoAnswer))
+	}))
+	t.Cleanup(s.Close)
+	n := &NESO{Client: s.Client(), URL: s.URL}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if _, err := n.At(t.Context(), nesoNoon); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	<-begun
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(time.Millisecond, cancel)
+	_, err := n.At(ctx, nesoNoon)
+	require.ErrorIs(t, err, context.Canceled)
+	close(answer)
+	wg.Wait()
 	require.EqualValues(t, 1, calls.Load())
 }
 
