@@ -1,0 +1,323 @@
+package privacy
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/bits"
+	"sync"
+)
+
+// budgetUnits is the whole budget of a Filter. Costs are whole numbers of units, rounded up: sums are exact in any order.
+const budgetUnits = 1 << 60
+
+// Filter is a budget that cannot be overspent.
+//
+// It adds up Rényi divergence at one order, fixed when it is made, and refuses the event that would exceed what converts to the
+// budget at that order. That is sound when every event is chosen after seeing what earlier ones released (Feldman, Zrnic 2021,
+// "Individual privacy accounting via a Rényi filter"; Lécuyer 2021, "Practical privacy filters and odometers with
+// Rényi differential privacy"): the whole interaction is (Epsilon, Delta)-differentially private. Changing the order halfway would
+// break the argument, so nothing does.
+//
+// Charge before release, once per execution, retries included. There is no refund.
+//
+// The zero Filter and a nil *Filter have no budget and refuse everything. All methods are safe for concurrent use; a Filter must
+// not be copied.
+type Filter struct {
+	budget Budget
+
+	mu      sync.Mutex
+	order   float64 // guarded by mu, as all below
+	limit   float64 // lower bound on the K(order-1) that converts to budget
+	spent   uint64  // of budgetUnits
+	history history
+}
+
+// NewFilter returns a filter for b whose order admits the most executions of plan. Other events may be spent too, at that order.
+// It is an *InvalidError if plan costs nothing, for it then fixes no order, or if b does not admit plan even once.
+func NewFilter(b Budget, plan Event) (*Filter, error) {
+	if err := b.Validate(); err != nil {
+		return nil, err
+	}
+	k, err := keyOf(plan)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.event().Validate(); err != nil {
+		return nil, err
+	}
+	if k.rate == 0 {
+		return nil, &InvalidError{"plan", plan, "an event that costs something"}
+	}
+	m := k.mechanism()
+	// The capacity is concave and increasing in c, K convex: their quotient has one maximum where it is positive.
+	order, value, _ := minimise(func(order float64) float64 {
+		limit := capacityAt(order-1, b)
+		if limit <= 0 {
+			return math.Inf(1)
+		}
+		return -limit / m.logMoment(order)
+	}, startRung)
+	if !(value <= -1) {
+		return nil, &InvalidError{"Budget", b, fmt.Sprintf("at least the cost of one execution of %+v", plan)}
+	}
+	f := &Filter{budget: b, order: order, limit: capacityAt(order-1, b)}
+	f.history.relation = k.relation
+	return f, nil
+}
+
+// Budget returns the budget that the filter enforces.
+func (f *Filter) Budget() Budget {
+	if f == nil {
+		return Budget{}
+	}
+	return f.budget
+}
+
+// Order returns the Rényi order at which the filter adds up.
+func (f *Filter) Order() float64 {
+	if f == nil {
+		return 0
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.order
+}
+
+// Spend charges one execution of e. Call it before anything of that execution is released. The error is an *ExhaustedError if it
+// does not fit, an *InvalidError if e is not a valid event of the filter's relation; nothing is charged then.
+func (f *Filter) Spend(e Event) error {
+	if f != nil {
+		f.mu.Lock()
+		if x := f.history.repeats(e); x != nil && x.count < math.MaxInt64 && x.cost <= budgetUnits-f.spent {
+			x.count++
+			f.spent += x.cost
+			f.mu.Unlock()
+			return nil
+		}
+		f.mu.Unlock()
+	}
+	return f.SpendN(e, 1)
+}
+
+// SpendN charges n executions of e at once, all or nothing; n = 0 only validates.
+func (f *Filter) SpendN(e Event, n int) error {
+	k, err := keyOf(e)
+	if err != nil {
+		return err
+	}
+	if n < 0 {
+		return &InvalidError{"count", n, "0 or more"}
+	}
+	if f == nil {
+		return &ExhaustedError{Event: k.event(), Count: n}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	x, err := f.entry(k)
+	if err != nil {
+		return err
+	}
+	units, fits := f.fits(x, n)
+	if !fits && f.order == 0 {
+		return &ExhaustedError{Event: k.event(), Count: n}
+	}
+	if !fits {
+		return &ExhaustedError{
+			Event: k.event(), Count: n, Order: f.order,
+			Spent: f.renyi(f.spent), Requested: divergence(up(ceil(int64(n))*x.curve.logMoment(f.order), 2), f.order), Limit: f.renyi(f.units()),
+		}
+	}
+	if err := f.history.add(x, int64(n)); err != nil {
+		return err
+	}
+	f.spent += units
+	return nil
+}
+
+// Admits reports whether SpendN(e, n) would succeed now.
+func (f *Filter) Admits(e Event, n int) bool {
+	k, err := keyOf(e)
+	if err != nil || f == nil || n < 0 {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	x, err := f.entry(k)
+	if err != nil {
+		return false
+	}
+	_, fits := f.fits(x, n)
+	return fits
+}
+
+// Remaining returns how many more executions of e fit, exactly; math.MaxInt for an event that costs nothing.
+func (f *Filter) Remaining(e Event) (int, error) {
+	k, err := keyOf(e)
+	if err != nil {
+		return 0, err
+	}
+	if f == nil {
+		return 0, nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	x, err := f.entry(k)
+	if err != nil {
+		return 0, err
+	}
+	if x.cost == 0 {
+		if f.units() == 0 {
+			return 0, nil
+		}
+		return math.MaxInt, nil
+	}
+	return int(min((f.units()-f.spent)/x.cost, math.MaxInt)), nil
+}
+
+// Spent returns the epsilon of what was charged so far, at the budget's delta and the filter's order.
+//
+// It is a running figure, to be shown beside the budget. When the moment of looking, or of stopping, depends on what was released,
+// what holds is Budget, not Spent.
+func (f *Filter) Spent() Interval {
+	if f == nil {
+		return Interval{Method: "nothing spent", Converged: true}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.spent == 0 {
+		return Interval{Method: "nothing spent", Converged: true}
+	}
+	c := f.order - 1
+	k := up(float64(f.spent)/budgetUnits*f.limit, 4)
+	return Interval{
+		Upper:  min(epsilonAt(c, k, f.budget.Delta), f.budget.Epsilon),
+		Method: fmt.Sprintf("rdp filter, order %.6g", f.order), Converged: true,
+	}
+}
+
+// units is the whole budget, 0 for the zero Filter.
+func (f *Filter) units() uint64 {
+	if f.order == 0 {
+		return 0
+	}
+	return budgetUnits
+}
+
+func (f *Filter) renyi(units uint64) float64 {
+	if units == 0 {
+		return 0
+	}
+	return float64(units) / budgetUnits * f.limit / (f.order - 1)
+}
+
+// entry adds the cost at the filter's order.
+func (f *Filter) entry(k key) (*entry, error) {
+	x, err := f.history.entry(k)
+	if err == nil && x.count == 0 && f.order != 0 {
+		x.cost = cost(x.curve.logMoment(f.order), f.limit)
+	}
+	return x, err
+}
+
+// cost is k/limit in units, rounded up; more than the whole budget is all one.
+func cost(k, limit float64) uint64 {
+	if k <= 0 {
+		return 0
+	}
+	u := math.Ceil(up(k/limit, 2) * budgetUnits)
+	if !(u <= budgetUnits) {
+		return budgetUnits + 1
+	}
+	return uint64(u)
+}
+
+func (f *Filter) fits(x *entry, n int) (units uint64, ok bool) {
+	hi, lo := bits.Mul64(x.cost, uint64(n))
+	total := f.units()
+	return lo, total != 0 && hi == 0 && lo <= total-f.spent
+}
+
+// Charge charges a filter for one execution around every attempt of a step.
+type Charge struct {
+	filter *Filter
+	event  Event
+}
+
+// For returns a Charge of e. An event that f refuses is refused by Admit.
+func (f *Filter) For(e Event) *Charge { return &Charge{f, e} }
+
+// Admit charges one execution, unless ctx is done. Every attempt is charged, because a failed attempt may have released something.
+func (c *Charge) Admit(ctx context.Context) (token uint64, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, fmt.Errorf("privacy: not charged: %w", err)
+	}
+	return 0, c.filter.Spend(c.event)
+}
+
+// Done keeps the charge, whatever the outcome.
+func (c *Charge) Done(token uint64, err error) {}
+
+// State returns the filter as JSON, for a checkpoint. A ledger that records each charge before the release is safer: what was
+// spent after a checkpoint is not in it.
+func (f *Filter) State() ([]byte, error) {
+	if f == nil {
+		return nil, &InvalidError{"Filter", "nil", "a filter made by NewFilter"}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.order == 0 {
+		return nil, &InvalidError{"Filter", "zero", "a filter made by NewFilter"}
+	}
+	return encodeState("filter", &filterState{f.budget, f.order, f.spent}, f.history.sorted())
+}
+
+// Restore continues from a State of a filter with the same budget. It never lowers what is spent: every event counts at least as
+// often as before and as in the state. A filter that has spent nothing takes over the order of the state, any other must have
+// the same order. On error nothing has changed; saved states are checked strictly, so they may come from outside.
+func (f *Filter) Restore(data []byte) error {
+	s, h, err := decodeState("filter", data)
+	if err != nil {
+		return err
+	}
+	if f == nil {
+		return &InvalidError{"Filter", "nil", "a filter made by NewFilter"}
+	}
+	saved := s.Filter
+	if saved.Spent > budgetUnits {
+		return &InvalidError{"spent", saved.Spent, fmt.Sprintf("at most %d", uint64(budgetUnits))}
+	}
+	if err := checkOrder(saved.Order); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.order == 0 || saved.Budget != f.budget {
+		return &InvalidError{"state's Budget", saved.Budget, fmt.Sprintf("the %v of the filter", f.budget)}
+	}
+	order, limit := f.order, f.limit
+	if saved.Order != order {
+		if f.spent != 0 {
+			return &InvalidError{"state's order", saved.Order, fmt.Sprintf("the %v at which the filter has spent", order)}
+		}
+		order, limit = saved.Order, capacityAt(saved.Order-1, f.budget)
+		if limit <= 0 {
+			return &InvalidError{"state's order", order, "an order at which the budget admits anything"}
+		}
+	}
+	if err := f.history.merge(h); err != nil {
+		return err
+	}
+	f.order, f.limit = order, limit
+	sum := uint64(0)
+	for _, x := range f.history.byKey {
+		x.cost = cost(x.curve.logMoment(order), limit)
+		hi, lo := bits.Mul64(x.cost, uint64(x.count))
+		if hi != 0 {
+			lo = budgetUnits
+		}
+		sum += min(lo, budgetUnits-sum)
+	}
+	f.spent = max(f.spent, saved.Spent, sum)
+	return nil
+}
