@@ -57,10 +57,10 @@ func (r *run) openCarbon(ctx context.Context) (carbon.Provider, carbon.GateConfi
 		}
 		pause = 1.1 * now.Intensity
 	default:
-		pause = 395 // exceeded for some hours of a typical evening
+		pause = 410 // exceeded for some hours of a typical evening
 	}
 	if resume == 0 {
-		resume = 0.97 * pause
+		resume = 0.98 * pause
 	}
 	return provider, carbon.GateConfig{
 		Provider: provider, Pause: pause, Resume: resume, MaxWait: r.maxPause, Timeline: r.line, OnChange: r.carbonChanged,

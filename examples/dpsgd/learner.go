@@ -33,10 +33,14 @@ type learner struct {
 		applied           int
 	}
 
-	source  func(step int) (noise.Source, error) // of all randomness of one attempt
-	release func() error                         // must succeed before noise is drawn
+	sources func(step int) ([]noise.Source, error) // of all randomness of one attempt, noiseParts of them
+	release func() error                           // must succeed before noise is drawn
 	faults  *faultPlan
 }
+
+// noiseParts is how many parts of the noise are drawn side by side: a constant, for what is drawn must not depend on the
+// machine.
+const noiseParts = 4
 
 // watchedExamples is how many held-out examples the loss of a step is computed on.
 const watchedExamples = 1024
@@ -88,12 +92,12 @@ func (l *learner) step(ctx context.Context, n int) (loss float64, err error) {
 	if err := l.faults.strike(ctx, atStart); err != nil {
 		return 0, err
 	}
-	src, err := l.source(n)
+	sources, err := l.sources(n)
 	if err != nil {
 		return 0, err
 	}
 	l.sum.Reset()
-	l.batch = l.sampler.Draw(l.batch[:0], src)
+	l.batch = l.sampler.Draw(l.batch[:0], sources[0])
 	for _, i := range l.batch {
 		l.model.Gradient(l.data.Train[i], &l.gradient)
 		if err := l.sum.AddSparse(l.gradient.Index, l.gradient.Value); err != nil {
@@ -103,7 +107,7 @@ func (l *learner) step(ctx context.Context, n int) (loss float64, err error) {
 	if err := l.release(); err != nil {
 		return 0, err
 	}
-	if err := l.sum.Release(l.update, l.set.Noise, src); err != nil {
+	if err := l.sum.ReleaseParallel(l.update, l.set.Noise, sources); err != nil {
 		return 0, err
 	}
 	if err := l.faults.strike(ctx, afterRelease); err != nil {

@@ -111,12 +111,12 @@ func (r *report) write(w io.Writer) error {
 	if r.Breaker > 0 {
 		row("", "    the breaker opened %d times", r.Breaker)
 	}
-	row("  energy", "%.6f kWh (%s)", r.Carbon.KWh, r.Carbon.Energy)
-	row("  carbon", "%.4f gCO2e at %.0f g/kWh on average (%s)", r.Carbon.Grams, r.Carbon.Mean, r.Carbon.Intensity)
+	row("  energy", "%.4g Wh (%s)", 1000*r.Carbon.KWh, r.Carbon.Energy)
+	row("  carbon", "%.3g gCO2e at %.0f g/kWh on average (%s)", r.Carbon.Grams, r.Carbon.Mean, r.Carbon.Intensity)
 	if r.Carbon.UnknownKWh > 0 {
-		row("", "%.6f kWh at unknown intensity are not in it", r.Carbon.UnknownKWh)
+		row("", "%.4g Wh at unknown intensity are not in it", 1000*r.Carbon.UnknownKWh)
 	}
-	row("", "paused %d times, %s of the time of the intensity (which ran %g times as fast)", r.Carbon.Pauses, r.Carbon.Paused, r.Carbon.Speed)
+	row("", "paused %d times, for %s of the time of the intensity, which passed %g times as fast", r.Carbon.Pauses, r.Carbon.Paused, r.Carbon.Speed)
 	for _, note := range r.Carbon.Notes {
 		row("", "%s", note)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/surefoot-ml/surefoot/examples/dpsgd/internal/plot"
 )
@@ -36,18 +37,26 @@ func (r *run) report(ended string) *report {
 	var intensities, energies []string
 	for _, s := range totals.Shares {
 		if s.Basis != 0 {
-			intensities = appendNew(intensities, fmt.Sprintf("%s, %s", s.Source, s.Basis))
+			intensities = appendNew(intensities, marked(s.Source, s.Basis.String()))
 		}
-		energy := s.Energy
 		if s.EnergyEstimated {
-			energy += ", estimated"
+			energies = appendNew(energies, marked(s.Energy, "estimate"))
+		} else {
+			energies = appendNew(energies, marked(s.Energy, "metered"))
 		}
-		energies = appendNew(energies, energy)
 	}
 	c.Intensity, c.Energy = strings.Join(intensities, "; "), strings.Join(energies, "; ")
 	stats := r.gate.Stats()
-	c.Pauses, c.Paused, c.Speed, c.Notes = stats.Pauses, stats.Paused.String(), r.speed, r.notes
+	c.Pauses, c.Paused, c.Speed, c.Notes = stats.Pauses, stats.Paused.Round(time.Minute).String(), r.speed, r.notes
 	return rep
+}
+
+// marked says how a figure is known, unless its source does so itself.
+func marked(source, basis string) string {
+	if strings.HasPrefix(source, "estimate") {
+		return source
+	}
+	return source + ", " + basis
 }
 
 func appendNew(list []string, s string) []string {

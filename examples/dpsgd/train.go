@@ -209,9 +209,20 @@ func (r *run) openLearner() (err error) {
 	if r.learner, err = newLearner(r.data, r.set); err != nil {
 		return err
 	}
-	r.learner.source = func(int) (noise.Source, error) { return noise.NewCrypto() }
-	if r.key != 0 {
-		r.learner.source = func(step int) (noise.Source, error) { return noise.NewNotPrivate(r.key, uint64(step)), nil }
+	r.learner.sources = func(step int) ([]noise.Source, error) {
+		sources := make([]noise.Source, noiseParts)
+		for i := range sources {
+			if r.key != 0 {
+				sources[i] = noise.NewNotPrivate(r.key, uint64(step), uint64(i))
+				continue
+			}
+			fresh, err := noise.NewCrypto()
+			if err != nil {
+				return nil, err
+			}
+			sources[i] = fresh
+		}
+		return sources, nil
 	}
 	if r.faults {
 		r.learner.faults = newFaultPlan(r.faultSeed, r.set.Steps)
