@@ -48,8 +48,8 @@ func (b *Bulkhead) Admit(ctx context.Context) (token uint64, err error) {
 	if b == nil || b.free == nil {
 		return 0, nil
 	}
-	if err := ctx.Err(); err != nil {
-		return 0, fmt.Errorf("ratelimit: bulkhead: %w", err)
+	if err := ended(ctx); err != nil {
+		return 0, err
 	}
 	if !b.free.TryAcquire(1) {
 		if err := b.acquire(ctx); err != nil {
@@ -78,8 +78,8 @@ func (b *Bulkhead) acquire(ctx context.Context) error {
 	if b.free.Acquire(limited, 1) == nil {
 		return nil
 	}
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("ratelimit: bulkhead: %w", err)
+	if err := ended(ctx); err != nil {
+		return err
 	}
 	return ErrFull
 }

@@ -10,8 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 )
 
@@ -59,9 +61,36 @@ func (e *BurstError) Permanent() bool { return true }
 // Neutral reports true.
 func (e *BurstError) Neutral() bool { return true }
 
+// endedError is the refusal of a step whose context ended before it was admitted.
+type endedError struct{ err error }
+
+func (e *endedError) Error() string { return fmt.Sprintf("ratelimit: %v", e.err) }
+func (e *endedError) Unwrap() error { return e.err }
+func (e *endedError) Neutral() bool { return true }
+
+// ended returns why ctx ended, or nil if it has not.
+func ended(ctx context.Context) error {
+	err := ctx.Err()
+	if err == nil {
+		return nil
+	}
+	if cause := context.Cause(ctx); cause != err {
+		err = fmt.Errorf("%w: %w", err, cause)
+	}
+	return &endedError{err}
+}
+
 // Limiter is a token bucket: it admits steps at a steady rate, and a burst of them after a quiet time. It is safe for
 // concurrent use. A nil or zero Limiter does not limit.
-type Limiter struct{ bucket *rate.Limiter }
+type Limiter struct {
+	bucket *rate.Limiter
+	// Only the first waiter reserves its tokens, and holds turn while it waits for them. When a reservation is cancelled
+	// the bucket takes back only what no later reservation stands on: so there is never a later one.
+	turn *semaphore.Weighted
+
+	mu     sync.Mutex // guards behind
+	behind int        // tokens that the waiters behind the first want
+}
 
 // New returns a limiter of a number of steps per second, with a bucket of burst tokens, full at first. The rate is positive
 // and finite: leave the limiter out to have no limit.
@@ -72,40 +101,67 @@ func New(perSecond float64, burst int) (*Limiter, error) {
 	if burst < 1 {
 		return nil, fmt.Errorf("ratelimit: burst %d is below 1", burst)
 	}
-	return &Limiter{rate.NewLimiter(rate.Limit(perSecond), burst)}, nil
+	return &Limiter{bucket: rate.NewLimiter(rate.Limit(perSecond), burst), turn: semaphore.NewWeighted(1)}, nil
 }
 
 // Allow takes a token if there is one, without waiting.
 func (l *Limiter) Allow() bool { return l == nil || l.bucket == nil || l.bucket.Allow() }
 
 // Wait takes a token and returns when it is due. If that is after ctx's deadline it fails at once with a [*LimitedError]
-// and takes none; if ctx ends while waiting, the token is given back.
+// and takes none; if ctx ends while waiting, the token goes to the next in line.
 func (l *Limiter) Wait(ctx context.Context) error { return l.WaitN(ctx, 1) }
 
 // WaitN is Wait for n tokens, or none if n is not positive. More than the burst is a [*BurstError].
 func (l *Limiter) WaitN(ctx context.Context, n int) error {
-	if l == nil || l.bucket == nil || n <= 0 {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("ratelimit: %w", err)
-		}
-		return nil
-	}
-	err := l.bucket.WaitN(ctx, n)
-	if err == nil {
-		return nil
-	}
-	if ended := ctx.Err(); ended != nil {
-		return fmt.Errorf("ratelimit: %w", ended)
+	if err := ended(ctx); err != nil || l == nil || l.bucket == nil || n <= 0 {
+		return err
 	}
 	if burst := l.bucket.Burst(); n > burst {
 		return &BurstError{N: n, Burst: burst}
 	}
-	return &LimitedError{Wait: l.due(n)}
+	if l.bucket.AllowN(time.Now(), n) {
+		return nil
+	}
+	return l.queue(ctx, n)
 }
 
-// due is when n tokens will be there.
-func (l *Limiter) due(n int) time.Duration {
-	missing := float64(n) - l.bucket.Tokens()
+// queue waits in line for n tokens. Whether they can come in time is known from the start: everybody in front is counted.
+func (l *Limiter) queue(ctx context.Context, n int) error {
+	l.mu.Lock()
+	now := time.Now()
+	wait := l.due(now, l.behind+n)
+	if deadline, ok := ctx.Deadline(); ok && wait >= deadline.Sub(now) {
+		l.mu.Unlock()
+		return &LimitedError{Wait: wait}
+	}
+	l.behind += n
+	l.mu.Unlock()
+
+	err := l.turn.Acquire(ctx, 1)
+	l.mu.Lock()
+	l.behind -= n
+	if err != nil {
+		l.mu.Unlock()
+		return ended(ctx)
+	}
+	defer l.turn.Release(1)
+	reserved := l.bucket.ReserveN(time.Now(), n)
+	l.mu.Unlock()
+
+	timer := time.NewTimer(reserved.Delay())
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		reserved.Cancel()
+		return ended(ctx)
+	}
+}
+
+// due is how long after now n tokens will be there, those already reserved apart.
+func (l *Limiter) due(now time.Time, n int) time.Duration {
+	missing := float64(n) - l.bucket.TokensAt(now)
 	if missing <= 0 {
 		return 0
 	}

@@ -25,13 +25,14 @@ func TestAfter(t *testing.T) {
 		"Sun, 01 Mar 2026 13:00:00 GMT":  time.Hour,
 		"Sun, 01 Mar 2026 11:00:00 GMT":  0,
 		"Sunday, 01-Mar-26 12:00:30 GMT": 30 * time.Second,
+		"Sun Mar  1 12:00:30 2026":       30 * time.Second,
 		"Fri, 31 Dec 9999 23:59:59 GMT":  math.MaxInt64,
 	} {
 		got, ok := retry.After(header, now)
 		require.True(t, ok, header)
 		require.Equal(t, want, got, header)
 	}
-	for _, header := range []string{"", " ", "-1", "1.5", "1e3", "0x10", "soon", "60 s", "٣", now.Format(time.RFC3339)} {
+	for _, header := range []string{"", " ", "-1", "1.5", "1e3", "0x10", "soon", "60 s", "٣", "Sunday, 01-Mar-26 12:00:30 PST", now.Format(time.RFC3339)} {
 		_, ok := retry.After(header, now)
 		require.False(t, ok, header)
 	}

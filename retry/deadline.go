@@ -21,6 +21,9 @@ func (e *OverranError) Is(target error) bool {
 	return target == ErrOverran || target == context.DeadlineExceeded
 }
 
+// Neutral reports false: a breaker counts the attempt as a failure, also when the step called its end a cancellation.
+func (e *OverranError) Neutral() bool { return false }
+
 // Deadline bounds each attempt by the clock: a watcher for a Runner. When the limit is over it cancels the context of the
 // attempt, and that is all: a step that does not listen goes on, and is waited for. A step that succeeds late has
 // succeeded. It is safe for concurrent use and must not be copied after first use.
@@ -36,6 +39,7 @@ type Deadline struct {
 type watch struct {
 	ctx    context.Context
 	cancel context.CancelFunc
+	cause  *OverranError // tells this watch from another one around it
 }
 
 // Watch returns a context that is cancelled with an [*OverranError] as its cause when the limit is over, and a token for
@@ -44,14 +48,15 @@ func (d *Deadline) Watch(ctx context.Context) (watched context.Context, token ui
 	if d == nil || d.Limit <= 0 {
 		return ctx, 0
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, d.Limit, &OverranError{d.Limit})
+	cause := &OverranError{d.Limit}
+	ctx, cancel := context.WithTimeoutCause(ctx, d.Limit, cause)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.watched == nil {
 		d.watched = map[uint64]watch{}
 	}
 	d.last++
-	d.watched[d.last] = watch{ctx, cancel}
+	d.watched[d.last] = watch{ctx, cancel, cause}
 	return ctx, d.last
 }
 
@@ -69,7 +74,7 @@ func (d *Deadline) Release(token uint64, err error) error {
 	}
 	cause := context.Cause(w.ctx)
 	w.cancel()
-	if err == nil || errors.Is(err, ErrOverran) || !errors.Is(cause, ErrOverran) {
+	if err == nil || errors.Is(err, ErrOverran) || cause != error(w.cause) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", cause, err)

@@ -56,6 +56,35 @@ func TestDeadlineOfTheCaller(t *testing.T) {
 	})
 }
 
+// An overrun counts as a failure although the step called it a cancellation.
+func TestOverrunIsNotNeutral(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := retry.Deadline{Limit: time.Second}
+		ctx, token := d.Watch(t.Context())
+		<-ctx.Done()
+		err := d.Release(token, context.Canceled)
+		var verdict interface{ Neutral() bool }
+		require.ErrorAs(t, err, &verdict)
+		require.False(t, verdict.Neutral())
+		require.True(t, retry.Retryable(err))
+	})
+}
+
+// The overrun of a deadline further out is not that of the one within.
+func TestDeadlineWithinDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		outer, inner := retry.Deadline{Limit: time.Second}, retry.Deadline{Limit: time.Hour}
+		ctx, around := outer.Watch(t.Context())
+		ctx, within := inner.Watch(ctx)
+		<-ctx.Done()
+		err := inner.Release(within, ctx.Err())
+		require.Equal(t, context.DeadlineExceeded, err)
+		require.EqualError(t, outer.Release(around, err), "retry: attempt overran its deadline of 1s: context deadline exceeded")
+	})
+}
+
 func TestNoDeadline(t *testing.T) {
 	t.Parallel()
 	for _, d := range []*retry.Deadline{nil, {}, {Limit: -1}} {

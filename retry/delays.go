@@ -54,6 +54,7 @@ func (e Exponential) Delay(attempt int, _ time.Duration) time.Duration {
 	}
 	// The middle stays far enough below the cap for the whole spread to fit under it: cut at the cap, half of all late
 	// delays would be equal. It is compared as a float64, which does not overflow.
+	longest = min(longest, math.MaxInt64/2) // nor do the sums below
 	middle := float64(base) * math.Pow(factor, float64(max(0, attempt-1)))
 	middle = min(middle, float64(longest)/(1+jitter))
 	b := backoff.ExponentialBackOff{

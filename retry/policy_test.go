@@ -193,6 +193,7 @@ func TestJitterSpreadsUnderTheCap(t *testing.T) {
 	t.Parallel()
 	for _, e := range []retry.Exponential{
 		{}, {Max: 10 * time.Second}, {Jitter: 1}, {Jitter: 7}, {Factor: math.Inf(1)}, {Base: math.MaxInt64, Max: math.MaxInt64},
+		{Base: math.MaxInt64, Max: math.MaxInt64, Jitter: 1},
 		{Base: time.Hour, Max: time.Second}, {Factor: math.NaN(), Jitter: 0.1}, {Factor: 1},
 	} {
 		longest := e.Max
@@ -210,6 +211,7 @@ func TestJitterSpreadsUnderTheCap(t *testing.T) {
 			require.Greater(t, len(seen), 50, "%+v after attempt %d", e, attempt)
 		}
 	}
+	require.Positive(t, retry.Exponential{Base: math.MaxInt64, Max: math.MaxInt64, Jitter: -1}.Delay(1, 0))
 	least, most := time.Hour, time.Duration(0)
 	for range 10_000 {
 		d := retry.Exponential{}.Delay(1, 0)
