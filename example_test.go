@@ -93,3 +93,19 @@ func ExampleRecovered() {
 	fmt.Println(loss, err, calls)
 	// Output: 42 <nil> 2
 }
+
+// A call that may simply be repeated needs no training step: the same policies go around it.
+func ExampleAround() {
+	calls := 0
+	fetch := surefoot.Around(&surefoot.Runner[struct{}, string]{
+		Retry: retry.Policy{Attempts: 3, Delays: retry.Constant(time.Millisecond)},
+		Watch: &retry.Deadline{Limit: time.Second},
+	}, func(context.Context) (string, error) {
+		if calls++; calls < 3 {
+			return "", errors.New("connection reset")
+		}
+		return "batch 17", nil
+	})
+	fmt.Println(fetch(context.Background()))
+	// Output: batch 17 <nil>
+}
