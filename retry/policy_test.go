@@ -55,7 +55,7 @@ func TestNext(t *testing.T) {
 		{"first", fixed, 1, errTransient, time.Second, true},
 		{"last but one", fixed, 3, errTransient, time.Second, true},
 		{"last", fixed, 4, errTransient, 0, false},
-		{"beyond", fixed, 1 << 40, errTransient, 0, false},
+		{"beyond", fixed, math.MaxInt32, errTransient, 0, false},
 		{"default attempts", retry.Policy{Delays: retry.Constant(1)}, 2, errTransient, 1, true},
 		{"default attempts used up", retry.Policy{}, 3, errTransient, 0, false},
 		{"one attempt", retry.Policy{Attempts: 1}, 1, errTransient, 0, false},
