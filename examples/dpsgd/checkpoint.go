@@ -18,14 +18,15 @@ import (
 // and restoring a model must never restore budget.
 type checkpoint struct {
 	Version  int     `json:"version"`
-	Task     string  `json:"task"` // what the weights are for: data set, shape, optimiser
+	Task     string  `json:"task"` // what the weights are for
+	Data     []byte  `json:"data"` // digest of the data set
 	Step     int     `json:"step"` // steps applied
 	Keyed    bool    `json:"keyed"`
 	Joules   float64 `json:"joules"` // energy so far
 	Grams    float64 `json:"grams"`  // emissions so far
 	Weights  []byte  `json:"weights"`
 	Velocity []byte  `json:"velocity"`
-	Digest   []byte  `json:"digest"` // SHA-256 of the two
+	Digest   []byte  `json:"digest"` // SHA-256 of all but the energy
 }
 
 const checkpointVersion = 1
@@ -60,7 +61,7 @@ func readFloats(dst []float64, data []byte) error {
 
 func (c *checkpoint) sum() []byte {
 	h := sha256.New()
-	fmt.Fprintf(h, "%d %s %d %v %d\n", c.Version, c.Task, c.Step, c.Keyed, len(c.Weights))
+	fmt.Fprintf(h, "%d %q %x %d %v %d\n", c.Version, c.Task, c.Data, c.Step, c.Keyed, len(c.Weights))
 	h.Write(c.Weights)
 	h.Write(c.Velocity)
 	return h.Sum(nil)

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/surefoot-ml/surefoot/examples/dpsgd/internal/dataset"
 	"github.com/surefoot-ml/surefoot/examples/dpsgd/internal/softmax"
@@ -21,12 +24,11 @@ type learner struct {
 	accuracy float64 // of the last step, on the watched examples
 
 	// Kept from one step to the next only to spare allocations.
-	sampler  *noise.PoissonSampler
-	sum      *noise.Accumulator
-	batch    []int
-	gradient softmax.Gradient
-	update   []float64
-	watched  []dataset.Example // held-out examples on which the loss is watched
+	sampler *noise.PoissonSampler
+	sums    []*noise.Accumulator // one per worker
+	batch   []int
+	update  []float64
+	watched []dataset.Example // held-out examples on which the loss is watched
 
 	saved struct { // the state before the step in progress
 		weights, velocity []float64
@@ -55,8 +57,11 @@ func newLearner(data *dataset.Dataset, set settings) (*learner, error) {
 	if l.sampler, err = noise.NewPoissonSampler(len(data.Train), set.sampling(len(data.Train))); err != nil {
 		return nil, err
 	}
-	if l.sum, err = noise.NewAccumulator(n, set.Clip); err != nil {
-		return nil, err
+	l.sums = make([]*noise.Accumulator, min(4, runtime.GOMAXPROCS(0)))
+	for i := range l.sums {
+		if l.sums[i], err = noise.NewAccumulator(n, set.Clip); err != nil {
+			return nil, err
+		}
 	}
 	return l, nil
 }
@@ -77,7 +82,7 @@ func (l *learner) restore(context.Context, error) error {
 }
 
 // event is what one step costs, as the sampler and the noise themselves say.
-func (l *learner) event() privacy.Poisson { return l.sampler.Event(l.sum.Event(l.set.Noise)) }
+func (l *learner) event() privacy.Poisson { return l.sampler.Event(l.sums[0].Event(l.set.Noise)) }
 
 // step is one step of DP-SGD (Abadi et al., 2016): a Poisson sample of the examples, the gradient of each clipped, the sum
 // with Gaussian noise on an integer grid, an update with momentum.
@@ -96,18 +101,15 @@ func (l *learner) step(ctx context.Context, n int) (loss float64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	l.sum.Reset()
 	l.batch = l.sampler.Draw(l.batch[:0], sources[0])
-	for _, i := range l.batch {
-		l.model.Gradient(l.data.Train[i], &l.gradient)
-		if err := l.sum.AddSparse(l.gradient.Index, l.gradient.Value); err != nil {
-			return 0, err
-		}
+	sum, err := l.gradients()
+	if err != nil {
+		return 0, err
 	}
 	if err := l.release(); err != nil {
 		return 0, err
 	}
-	if err := l.sum.ReleaseParallel(l.update, l.set.Noise, sources); err != nil {
+	if err := sum.ReleaseParallel(l.update, l.set.Noise, sources); err != nil {
 		return 0, err
 	}
 	if err := l.faults.strike(ctx, afterRelease); err != nil {
@@ -134,4 +136,32 @@ func (l *learner) step(ctx context.Context, n int) (loss float64, err error) {
 	}
 	loss, l.accuracy = l.model.Evaluate(l.watched)
 	return loss, nil
+}
+
+// gradients clips and sums the gradients of the batch. The sum is one of integers: it has the same bits for any number of
+// workers.
+func (l *learner) gradients() (*noise.Accumulator, error) {
+	var group errgroup.Group
+	for w, sum := range l.sums {
+		group.Go(func() error {
+			var g softmax.Gradient
+			sum.Reset()
+			for i := w; i < len(l.batch); i += len(l.sums) {
+				l.model.Gradient(l.data.Train[l.batch[i]], &g)
+				if err := sum.AddSparse(g.Index, g.Value); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for _, other := range l.sums[1:] {
+		if err := l.sums[0].Merge(other); err != nil {
+			return nil, err
+		}
+	}
+	return l.sums[0], nil
 }

@@ -78,7 +78,8 @@ func (r *report) write(w io.Writer) error {
 	row := func(name, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
 
 	fmt.Fprintf(t, "\n%s\n", r.Task)
-	row("  data", "%d examples for training, %d held out, %d classes; protected: each %s", r.Examples, r.Heldout, len(r.Classes), r.Unit)
+	row("  data", "%d examples for training, %d held out, %d classes", r.Examples, r.Heldout, len(r.Classes))
+	row("", "protected: each %s in the training part; how many there are, and the held-out part, count as public", r.Unit)
 	row("  ended", "%s, after %.1f s", r.Ended, r.Seconds)
 	row("  accuracy, held out", "%s private", percent(r.Accuracy.Private))
 	if r.Accuracy.NonPrivate > 0 {

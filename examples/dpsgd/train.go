@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -254,6 +255,9 @@ func (r *run) restore() error {
 	if c.Task != r.task() || c.Keyed != (r.key != 0) {
 		return fmt.Errorf("the checkpoint in %s belongs to another run", r.out)
 	}
+	if digest := r.data.Digest(); !bytes.Equal(c.Data, digest[:]) {
+		return fmt.Errorf("the checkpoint in %s was trained on other data: has Go been updated, or the table changed?", r.out)
+	}
 	if err := readFloats(r.learner.model.Weights, c.Weights); err != nil {
 		return fmt.Errorf("checkpoint: weights: %w", err)
 	}
@@ -268,9 +272,9 @@ func (r *run) restore() error {
 
 // save writes a checkpoint and records it.
 func (r *run) save() error {
-	totals := r.power.meter.Totals()
+	totals, digest := r.power.meter.Totals(), r.data.Digest()
 	c := checkpoint{
-		Task: r.task(), Step: r.learner.applied, Keyed: r.key != 0,
+		Task: r.task(), Data: digest[:], Step: r.learner.applied, Keyed: r.key != 0,
 		Joules: r.earlier.Joules + r.power.joules, Grams: r.earlier.Grams + totals.Grams,
 		Weights: floatBytes(r.learner.model.Weights), Velocity: floatBytes(r.learner.velocity),
 	}

@@ -171,6 +171,11 @@ func TestResume(t *testing.T) {
 	if !slices.Equal(weights(t, whole), weights(t, o)) {
 		t.Fatal("weights differ from those of the run that was not stopped")
 	}
+	other := toy()
+	other.Train = other.Train[1:]
+	if _, err := train(t.Context(), o, other, &progress{}); err == nil || !strings.Contains(err.Error(), "other data") {
+		t.Fatalf("went on with other data: %v", err)
+	}
 	o.given = map[string]bool{"noise": true}
 	if _, err := train(t.Context(), o, toy(), &progress{}); err == nil || !strings.Contains(err.Error(), "-noise is fixed") {
 		t.Fatalf("the budget's parameters were changed: %v", err)
@@ -347,7 +352,7 @@ func TestCommand(t *testing.T) {
 	var stdout, stderr strings.Builder
 	err := command(t.Context(), []string{
 		"-data", table, "-out", out, "-steps", "12", "-batch", "40", "-noise", "2", "-epsilon", "20", "-json",
-		"-carbon", trace, "-speed", "1000000",
+		"-carbon", trace, "-speed", "60",
 	}, &stdout, &stderr)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, &stderr)
