@@ -30,9 +30,6 @@ var errLoss = errors.New("loss is not finite")
 // maxGiveUps is how often in a row one step may use up its attempts before the run ends.
 const maxGiveUps = 3
 
-// baselineEpochs is how long the run without privacy trains.
-const baselineEpochs = 5
-
 // run is a training run in progress.
 type run struct {
 	*options
@@ -85,7 +82,7 @@ func train(ctx context.Context, o *options, data *dataset.Dataset, p *progress) 
 	if o.baseline && ctx.Err() == nil {
 		p.note("the same without privacy, to compare ...")
 		plain := softmax.New(len(data.Classes), data.Dim)
-		if fitErr := (softmax.Descent{Epochs: baselineEpochs}).Fit(ctx, plain, data.Train); fitErr == nil {
+		if fitErr := (softmax.Descent{}).Fit(ctx, plain, data.Train); fitErr == nil {
 			_, rep.Accuracy.NonPrivate = plain.Evaluate(data.Heldout)
 		}
 	}
