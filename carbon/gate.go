@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/surefoot-ml/surefoot/internal/deliver"
 )
 
 const (
@@ -126,8 +128,7 @@ type Gate struct {
 	stats   GateStats
 	total   time.Duration // paused, wall time
 
-	events    []Change // not yet reported
-	reporting bool
+	events deliver.Queue[Change] // not yet reported
 }
 
 // NewGate checks the configuration and returns a gate.
@@ -348,37 +349,18 @@ func (g *Gate) wall(d time.Duration) time.Duration { return g.cfg.Timeline.Wall(
 
 func (g *Gate) event(c Change) {
 	if g.cfg.OnChange != nil || g.cfg.Logger != nil {
-		g.events = append(g.events, c)
+		g.events.Add(c)
 	}
 }
 
-// report hands out the events in order, without the lock. Whoever finds another goroutine at it leaves the rest to it,
-// so a callback may use the gate.
+// report tells what has changed. The caller does not hold mu, so a callback may use the gate.
 func (g *Gate) report() {
-	for g.reportOne() {
-	}
-}
-
-func (g *Gate) reportOne() bool {
-	g.mu.Lock()
-	if g.reporting || len(g.events) == 0 {
-		g.mu.Unlock()
-		return false
-	}
-	c := g.events[0]
-	g.events = append(g.events[:0], g.events[1:]...)
-	g.reporting = true
-	g.mu.Unlock()
-	defer func() {
-		g.mu.Lock()
-		g.reporting = false
-		g.mu.Unlock()
-	}()
-	g.log(c)
-	if g.cfg.OnChange != nil {
-		g.cfg.OnChange(c)
-	}
-	return true
+	g.events.Deliver(func(c Change) {
+		g.log(c)
+		if g.cfg.OnChange != nil {
+			g.cfg.OnChange(c)
+		}
+	})
 }
 
 func (g *Gate) log(c Change) {

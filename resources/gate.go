@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/surefoot-ml/surefoot/internal/deliver"
 )
 
 const (
@@ -98,8 +100,7 @@ type Gate struct {
 	forced bool // MaxWait was used up and Proceed is set
 	failed bool // the last sample came with an error
 
-	events    []Change // not yet reported
-	reporting bool
+	events deliver.Queue[Change] // not yet reported
 }
 
 // watch is a resource and its thresholds.
@@ -312,36 +313,17 @@ func (g *Gate) event(was Level, err error) {
 			break
 		}
 	}
-	g.events = append(g.events, c)
+	g.events.Add(c)
 }
 
-// report hands out the events in order, without the lock. Whoever finds another goroutine at it leaves the rest to it,
-// so a callback may use the gate.
+// report tells what has changed. The caller does not hold mu, so a callback may use the gate.
 func (g *Gate) report() {
-	for g.reportOne() {
-	}
-}
-
-func (g *Gate) reportOne() bool {
-	g.mu.Lock()
-	if g.reporting || len(g.events) == 0 {
-		g.mu.Unlock()
-		return false
-	}
-	c := g.events[0]
-	g.events = append(g.events[:0], g.events[1:]...)
-	g.reporting = true
-	g.mu.Unlock()
-	defer func() {
-		g.mu.Lock()
-		g.reporting = false
-		g.mu.Unlock()
-	}()
-	g.log(c)
-	if g.cfg.OnLevel != nil {
-		g.cfg.OnLevel(c)
-	}
-	return true
+	g.events.Deliver(func(c Change) {
+		g.log(c)
+		if g.cfg.OnLevel != nil {
+			g.cfg.OnLevel(c)
+		}
+	})
 }
 
 func (g *Gate) log(c Change) {
