@@ -35,6 +35,14 @@ func (b *batch) stopped(last error) error {
 	return &AttemptsError{Attempts: b.attempts, Err: fmt.Errorf("%w; last error: %w", err, last)}
 }
 
+// tooLate is the error of a batch whose context would end before the delay is over: waiting for that helps nobody.
+func (b *batch) tooLate(delay time.Duration, last error) error {
+	return &AttemptsError{
+		Attempts: b.attempts,
+		Err:      fmt.Errorf("%w before another attempt in %v; last error: %w", context.DeadlineExceeded, delay, last),
+	}
+}
+
 func (b *batch) recordAttempt(rec Recorder, times stopwatch, err error) {
 	wait, run := times.stop()
 	b.run += run

@@ -204,6 +204,22 @@ func TestCancellation(t *testing.T) {
 	})
 }
 
+// A delay that the deadline of the caller would cut short is not begun.
+func TestNoDelayBeyondTheDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		start := time.Now()
+		run := surefoot.Runner[int, int]{Retry: retries{attempts: 9, delay: 25 * time.Second}}
+		_, err := run.Do(ctx, 0, func(context.Context, int) (int, error) { return 0, io.EOF })
+		require.Equal(t, 50*time.Second, time.Since(start))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorIs(t, err, io.EOF)
+		require.EqualError(t, err, "surefoot: failed after 3 attempts: context deadline exceeded before another attempt in 25s; last error: EOF")
+	})
+}
+
 // A step that ignores its deadline is waited for: the next attempt starts only after it has returned.
 func TestAttemptsNeverOverlap(t *testing.T) {
 	t.Parallel()

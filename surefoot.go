@@ -95,8 +95,8 @@ type Runner[In, Out any] struct {
 }
 
 // Do runs step on in and returns its result, or the error that ended the batch. The error is the last attempt's own if
-// there was one attempt, and wrapped in an [*AttemptsError] after several. If ctx ends before an attempt or during a delay
-// the error wraps both the reason and the last attempt's error.
+// there was one attempt, and wrapped in an [*AttemptsError] after several. If ctx ends before an attempt or during a delay,
+// or would do so, the error wraps both the reason and the last attempt's error.
 func (r *Runner[In, Out]) Do(ctx context.Context, in In, step Step[In, Out]) (Out, error) {
 	if len(r.Gates) == 0 && r.Retry == nil && len(r.Attempt) == 0 && r.Watch == nil && r.Check == nil && r.Record == nil {
 		return step(ctx, in) // Restore and ID have no say without Retry and Record
@@ -158,6 +158,10 @@ func (r *Runner[In, Out]) batch(ctx context.Context, in In, step Step[In, Out]) 
 		}
 		if !again {
 			err = b.failed(err)
+			break
+		}
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < delay {
+			err = b.tooLate(delay, err)
 			break
 		}
 		sleep(ctx, delay)
