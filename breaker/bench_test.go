@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/sony/gobreaker/v2"
 	"github.com/stretchr/testify/require"
@@ -13,6 +14,18 @@ import (
 
 //go:noinline
 func step(context.Context) error { return nil }
+
+// kinds are the ways to count.
+var kinds = []struct {
+	name string
+	cfg  breaker.Config
+}{
+	{"no window", breaker.Config{}},
+	{"window in steps", breaker.Config{FailureRate: .5, WindowSteps: 100}},
+	{"window in time", breaker.Config{FailureRate: .5}},
+	{"window in steps, slow rate", breaker.Config{FailureRate: .5, SlowAfter: time.Hour, SlowRate: .5, WindowSteps: 100}},
+	{"window in time, slow rate", breaker.Config{FailureRate: .5, SlowAfter: time.Hour, SlowRate: .5}},
+}
 
 func BenchmarkSuccess(b *testing.B) {
 	ctx := context.Background()
@@ -33,13 +46,15 @@ func BenchmarkSuccess(b *testing.B) {
 			_ = br.Do(ctx, step)
 		}
 	})
-	b.Run("breaker/Do/window", func(b *testing.B) {
-		b.ReportAllocs()
-		br := newBreaker(b, breaker.Config{FailureRate: .5})
-		for b.Loop() {
-			_ = br.Do(ctx, step)
-		}
-	})
+	for _, kind := range kinds {
+		b.Run("breaker/Do/"+kind.name, func(b *testing.B) {
+			b.ReportAllocs()
+			br := newBreaker(b, kind.cfg)
+			for b.Loop() {
+				_ = br.Do(ctx, step)
+			}
+		})
+	}
 	b.Run("gobreaker/two-step", func(b *testing.B) {
 		b.ReportAllocs()
 		gb := gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{})
@@ -76,10 +91,42 @@ func BenchmarkRefusal(b *testing.B) {
 	})
 }
 
+// All goroutines use one breaker.
+func BenchmarkContended(b *testing.B) {
+	ctx := context.Background()
+	for _, kind := range kinds {
+		b.Run("breaker/Do/"+kind.name, func(b *testing.B) {
+			b.ReportAllocs()
+			br := newBreaker(b, kind.cfg)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					_ = br.Do(ctx, step)
+				}
+			})
+		})
+	}
+	b.Run("gobreaker/two-step", func(b *testing.B) {
+		b.ReportAllocs()
+		gb := gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{})
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				done, err := gb.Allow()
+				if err == nil {
+					done(step(ctx))
+				}
+			}
+		})
+	})
+}
+
 func TestAllocations(t *testing.T) { // not parallel: AllocsPerRun counts those of the whole process
 	ctx := context.Background()
-	for name, cfg := range map[string]breaker.Config{"plain": {}, "window": {FailureRate: .5}} {
-		br := newBreaker(t, cfg)
-		require.LessOrEqual(t, testing.AllocsPerRun(1000, func() { _ = br.Do(ctx, step) }), 1., name)
+	for _, kind := range kinds {
+		br := newBreaker(t, kind.cfg)
+		require.Zero(t, testing.AllocsPerRun(1000, func() { _ = br.Do(ctx, step) }), kind.name)
+		br.ForceClosed()
+		require.Zero(t, testing.AllocsPerRun(1000, func() { _ = br.Do(ctx, step) }), kind.name)
+		br.Disable()
+		require.Zero(t, testing.AllocsPerRun(1000, func() { _ = br.Do(ctx, step) }), kind.name)
 	}
 }

@@ -1,68 +1,67 @@
 // Package breaker stops running steps that keep failing, and finds out later, with few of them, whether they work again.
 //
-// For most uses make a [Breaker] with [New] and wrap each step in [Breaker.Do], or give the Breaker to a runner that calls
-// [Breaker.Admit] before and [Breaker.Done] after a step. A refusal is an [*OpenError], which wraps [ErrOpen] and knows
-// when the next probe is due.
+// For most uses make a [Breaker] with [New], from one of the ready configurations ([ForStep] and others) or a [Config] of
+// your own, and wrap each step in [Breaker.Do], or give the Breaker to a runner that calls [Breaker.Admit] before and
+// [Breaker.Done] after a step. A refusal is an [*OpenError], which wraps [ErrOpen] and knows when the next probe is due. A
+// [Set] keeps breakers by name and says how they are.
 //
 // # States
 //
-// A closed breaker runs every step. Config.Failures consecutive failures, or a rate of failures over a time, open it. An
-// open breaker refuses every step for a time. Then it is half-open: it lets a few steps through as probes and refuses the
-// rest. When all probes succeed it closes, when one fails it opens again.
+// A closed breaker runs every step. Consecutive failures, or a rate of failures or of slow steps, open it: the rates are
+// taken over a time, or over a number of steps, because a time that holds enough training steps is hours. An open breaker
+// refuses every step for a time, which can grow with each probing that failed. Then it is half-open: it lets a few steps
+// through as probes and refuses the rest. When enough probes succeed it closes, when too many fail it opens again.
+//
+// By hand a breaker can be isolated, forced closed, disabled and reset.
 //
 // # What counts
 //
 // A result counts when it comes, in the state in which its step was admitted: one that comes when the breaker has left
 // that state is dropped. A cancellation by the caller, and a refusal further in, count neither way and free the place of
-// a probe; see [Classify]. A panic counts as a failure, and so does runtime.Goexit. Dropped results are counted in
-// [Counts], so that nothing disappears unseen.
+// a probe; see [Classify]. A panic counts as a failure, and so does runtime.Goexit. A slow success is a success to its
+// caller, whatever it does to the breaker. Dropped results are counted in [Counts], so that nothing disappears unseen.
 //
-// The state machine and the rolling window are those of github.com/sony/gobreaker/v2. This package adds what long steps
-// need: results are counted when they come, where that library puts them at the time of admission and so never counts a
-// step longer than the window; a probe that never ends loses its place; listeners run outside the lock and see the counts
-// that caused a change; a token counts once.
+// Where github.com/sony/gobreaker/v2 means the same, this package does the same, and the tests hold it to that, result for
+// result. It is not built on it, because that state machine has no place for slow results, for a window in steps, for
+// probes of which fewer may run at once than must succeed, for open periods that grow, for states set by hand or restored,
+// or for a result that belongs to the time when it comes: a step longer than the window is never counted there.
 package breaker
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/sony/gobreaker/v2"
-)
-
-// What the state machine is told instead of a step's error, which was classified before, outside the lock.
-var (
-	errFailure = errors.New("failure")
-	errNeutral = errors.New("neutral")
+	"github.com/surefoot-ml/surefoot/internal/deliver"
 )
 
 // Breaker is a circuit breaker. It is safe for concurrent use. The zero Breaker is one with the zero [Config]; a nil
 // *Breaker refuses every step. A Breaker must not be copied.
 type Breaker struct {
-	once sync.Once
-	cfg  Config // with defaults, read only
+	once  sync.Once
+	cfg   Config    // with defaults, read only
+	base  time.Time // what durations below are since, read only
+	timed bool      // results have a time, read only
 
-	mu      sync.Mutex // guards what follows, and every use of gb
-	gb      *gobreaker.CircuitBreaker[struct{}]
-	verdict error                    // what report returns
-	report  func() (struct{}, error) // run by gb in place of a step that has ended
-	state   State                    // gb's: it changes only in changed
-	until   time.Time
-	serial  uint64
-	tickets tickets // of steps admitted in the closed state
-	probes  []probe // under way, oldest first
-	row     uint64  // consecutive failures in the closed state
-	refused uint64
-	dropped uint64
+	mu       sync.Mutex // guards what follows
+	state    State
+	until    time.Time // of the open state
+	reopened uint64    // times since it was closed that probes failed
+	window   window    // results of the present state
+	row      uint64    // consecutive failures in the closed state
+	bad      uint64    // probes that failed, or were slow where that counts
+	serial   uint64
+	tickets  tickets // of steps admitted in the closed state
+	probes   []probe // under way, oldest first
+	refused  uint64
+	dropped  uint64
 
-	reason  Reason   // of the change that is about to be made
-	cause   Counts   // of the change that is about to be made
-	changes []Change // still to be told
-	telling bool     // a goroutine is telling them
+	changes deliver.Queue[Change]
+	untold  bool // changes has some that nobody has begun to tell
 }
 
 // probe is a step admitted in the half-open state.
@@ -86,18 +85,19 @@ func (b *Breaker) ready() { b.once.Do(func() { b.start(Config{}) }) }
 
 func (b *Breaker) start(cfg Config) {
 	b.cfg = cfg.withDefaults()
-	b.report = func() (struct{}, error) { return struct{}{}, b.verdict }
-	b.gb = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
-		MaxRequests:  b.cfg.Probes,
-		Interval:     b.cfg.Window,
-		BucketPeriod: (b.cfg.Window + 9) / 10,
-		// It still refuses at the very instant when its timeout ends. A caller who waited exactly as long as told must
-		// find it half-open.
-		Timeout:       max(b.cfg.Open-1, 1),
-		ReadyToTrip:   b.trips,
-		OnStateChange: b.changed,
-		IsExcluded:    func(err error) bool { return err == errNeutral },
-	})
+	b.base = time.Now()
+	b.timed = b.cfg.Window > 0 || b.cfg.SlowAfter > 0
+	b.window = newWindow(b.cfg)
+	// A token of another breaker, or of a process that is no more, is none of this one's.
+	b.serial = rand.Uint64() >> (slotBits + 1)
+}
+
+// clock returns the time since b.base. It is not read, and 0, where no result has a time.
+func (b *Breaker) clock() time.Duration {
+	if !b.timed {
+		return 0
+	}
+	return time.Since(b.base)
 }
 
 // Do runs fn if [Breaker.Admit] admits it, counts how it ended, and returns its error; otherwise it returns Admit's error.
@@ -127,12 +127,25 @@ func (b *Breaker) Admit(ctx context.Context) (token uint64, err error) {
 		return 0, fmt.Errorf("breaker: not admitted: %w", ended(ctx))
 	}
 	b.ready()
+	var now time.Duration
+	if b.cfg.SlowAfter > 0 {
+		now = b.clock()
+	}
 	b.mu.Lock()
-	if b.state != Closed {
-		token, err = b.admitProbe(time.Now())
-	} else {
+	switch b.state {
+	case Closed, ForcedClosed:
 		b.serial++
 		token = b.tickets.take(b.serial)
+		if b.cfg.SlowAfter > 0 {
+			b.tickets.stamp(token, now)
+		}
+	case Disabled:
+		b.serial++
+		token = b.serial<<slotBits | freeSlot
+	case Isolated:
+		err = b.refuse(time.Time{})
+	default:
+		token, err = b.admitProbe(time.Now())
 	}
 	b.unlock()
 	return token, err
@@ -140,20 +153,21 @@ func (b *Breaker) Admit(ctx context.Context) (token uint64, err error) {
 
 // admitProbe admits a step as a probe if the breaker is, or is due to be, half-open and has a place for it.
 func (b *Breaker) admitProbe(now time.Time) (uint64, error) {
-	if b.state == HalfOpen && len(b.probes) > 0 && now.Sub(b.probes[0].since) >= b.cfg.ProbeLimit {
+	for b.state == HalfOpen && len(b.probes) > 0 && now.Sub(b.probes[0].since) >= b.cfg.ProbeLimit {
 		b.probes = slices.Delete(b.probes, 0, 1)
-		b.judge(Failure, ProbeOverdue)
+		b.judge(Failure, false, ProbeOverdue, now)
 	}
 	if b.state == Open {
 		if now.Before(b.until) {
-			b.refused++
-			return 0, &OpenError{Name: b.cfg.Name, State: Open, Until: b.until}
+			return 0, b.refuse(b.until)
 		}
-		b.gb.State() // makes it half-open
+		b.enter(HalfOpen, OpenPeriodOver, now)
 	}
-	if b.state != HalfOpen || uint64(len(b.probes))+b.counts().Successes >= uint64(b.cfg.Probes) {
-		b.refused++
-		return 0, &OpenError{Name: b.cfg.Name, State: b.state}
+	// No more probes are let through than can be needed to decide, or may run at once if that is more.
+	running := uint64(len(b.probes))
+	needed := uint64(b.cfg.ProbeSuccesses) + uint64(b.cfg.ProbeFailures)
+	if running >= uint64(b.cfg.Probes) || running+b.window.sum.results() >= max(needed, uint64(b.cfg.Probes)) {
+		return 0, b.refuse(time.Time{})
 	}
 	b.serial++
 	token := b.serial<<slotBits | probeSlot
@@ -161,8 +175,14 @@ func (b *Breaker) admitProbe(now time.Time) (uint64, error) {
 	return token, nil
 }
 
+func (b *Breaker) refuse(until time.Time) error {
+	b.refused++
+	return &OpenError{Name: b.cfg.Name, State: b.state, Until: until}
+}
+
 // Done tells how the step with this token ended. A token that was not given out, or was used before, or belongs to a state
-// that has been left, counts nothing but as Dropped in [Counts].
+// that has been left, counts nothing but as Dropped in [Counts]; that of a step admitted while the breaker was disabled
+// counts nothing at all.
 func (b *Breaker) Done(token uint64, err error) {
 	if b == nil {
 		return
@@ -182,25 +202,36 @@ func (b *Breaker) classify(err error) Outcome {
 
 // settle counts the outcome of the step with this token.
 func (b *Breaker) settle(token uint64, outcome Outcome) {
+	slot := token & slotMask
+	if slot == freeSlot {
+		return
+	}
+	now := b.clock()
 	b.mu.Lock()
-	if token&slotMask == probeSlot {
+	if slot == probeSlot {
 		i := slices.IndexFunc(b.probes, func(p probe) bool { return p.token == token })
 		if i < 0 {
 			b.dropped++
 		} else {
+			end := time.Now()
+			slow := b.slow(end.Sub(b.probes[i].since))
 			b.probes = slices.Delete(b.probes, i, i+1)
-			b.judge(outcome, ProbeFailed)
+			b.judge(outcome, slow, ProbeFailed, end)
 		}
-	} else if b.tickets.redeem(token) { // so the breaker is still closed
-		b.count(outcome)
+	} else if b.tickets.redeem(token) { // so it is still the state that gave it out
+		slow := b.cfg.SlowAfter > 0 && b.slow(now-b.tickets.stamped(token))
+		b.count(outcome, slow, now)
 	} else {
 		b.dropped++
 	}
 	b.unlock()
 }
 
+func (b *Breaker) slow(took time.Duration) bool { return b.cfg.SlowAfter > 0 && took > b.cfg.SlowAfter }
+
 // count counts a result in the closed state.
-func (b *Breaker) count(outcome Outcome) {
+func (b *Breaker) count(outcome Outcome, slow bool, now time.Duration) {
+	slow = slow && outcome != Neutral
 	switch outcome {
 	case Success:
 		b.row = 0
@@ -208,97 +239,96 @@ func (b *Breaker) count(outcome Outcome) {
 	default:
 		b.row++
 	}
-	b.feed(outcome)
-}
-
-// judge counts the result of a probe. A failure opens the breaker for the reason given.
-func (b *Breaker) judge(outcome Outcome, failed Reason) {
-	b.cause = b.counts() // before the change; gb forgets them
-	switch outcome {
-	case Success:
-		b.cause.Successes++
-		b.reason = ProbesSucceeded
-	case Neutral:
-	default:
-		b.cause.Failures++
-		b.reason = failed
+	b.window.roll(now)
+	b.window.add(outcome, slow)
+	if b.state == ForcedClosed {
+		return
 	}
-	b.feed(outcome)
-}
-
-// feed gives a result to gb, as a step of no duration, which it admits in the states in which there are results.
-func (b *Breaker) feed(outcome Outcome) {
-	switch outcome {
-	case Success:
-		b.verdict = nil
-	case Neutral:
-		b.verdict = errNeutral
-	default:
-		b.verdict = errFailure
+	failed := outcome != Success && outcome != Neutral
+	switch sum := &b.window.sum; {
+	case failed && b.cfg.Failures > 0 && b.row >= uint64(b.cfg.Failures):
+		b.enter(Open, FailuresReached, time.Now())
+	case failed && b.reaches(sum.failures, b.cfg.FailureRate):
+		b.enter(Open, FailureRateReached, time.Now())
+	case slow && b.reaches(sum.slow, b.cfg.SlowRate):
+		b.enter(Open, SlowRateReached, time.Now())
 	}
-	_, _ = b.gb.Execute(b.report)
 }
 
-// trips decides, after a failure in the closed state, whether to open. Called by gb, with mu held.
-func (b *Breaker) trips(c gobreaker.Counts) bool {
-	steps := c.TotalSuccesses + c.TotalFailures
+// reaches reports whether n of the results are a rate that opens the breaker.
+func (b *Breaker) reaches(n uint64, rate float64) bool {
+	results := b.window.sum.results()
+	return rate > 0 && results >= uint64(b.cfg.MinSteps) && float64(n)/float64(results) >= rate
+}
+
+// judge counts the result of a probe, which opens the breaker for the reason given if it is one failure too many.
+func (b *Breaker) judge(outcome Outcome, slow bool, failed Reason, now time.Time) {
 	switch {
-	case b.cfg.Failures > 0 && b.row >= uint64(b.cfg.Failures):
-		b.reason = FailuresReached
-	case b.cfg.FailureRate > 0 && steps >= b.cfg.MinSteps && float64(c.TotalFailures)/float64(steps) >= b.cfg.FailureRate:
-		b.reason = FailureRateReached
-	default:
-		return false
+	case outcome == Neutral:
+		slow = false
+	case outcome != Success:
+		b.bad++
+	case slow && b.cfg.SlowRate > 0:
+		b.bad++
+		failed = ProbeSlow
 	}
-	b.cause = b.countsOf(c)
-	return true
+	b.window.sum.add(outcome, slow)
+	if b.bad > uint64(b.cfg.ProbeFailures) {
+		b.enter(Open, failed, now)
+	} else if b.window.sum.results()-b.bad >= uint64(b.cfg.ProbeSuccesses) {
+		b.enter(Closed, ProbesSucceeded, now)
+	}
 }
 
-// changed follows a change of state. Called by gb, with mu held.
-func (b *Breaker) changed(_ string, from, to gobreaker.State) {
-	now := time.Now()
-	if to == gobreaker.StateHalfOpen {
-		b.reason, b.cause = OpenPeriodOver, b.countsOf(gobreaker.Counts{})
+// enter begins a state, also the present one anew, with nothing counted and nothing under way.
+func (b *Breaker) enter(to State, why Reason, now time.Time) {
+	from, counts := b.state, b.counted()
+	switch to {
+	case Closed:
+		b.reopened = 0
+	case Open:
+		if from == HalfOpen {
+			b.reopened++
+		}
+		b.until = now.Add(b.period())
 	}
-	if to == gobreaker.StateOpen {
-		b.until = now.Add(b.cfg.Open)
-	}
-	b.state = State(to)
-	b.row = 0
+	b.state = to
+	b.row, b.bad = 0, 0
+	b.window.clear(b.clock())
 	b.tickets.reset()
 	b.probes = b.probes[:0]
-	if b.cfg.OnChange != nil {
-		b.changes = append(b.changes, Change{
-			Name: b.cfg.Name, From: State(from), To: State(to), Reason: b.reason, Counts: b.cause, At: now,
-		})
+	if from != to && b.cfg.OnChange != nil {
+		b.untold = true
+		b.changes.Add(Change{Name: b.cfg.Name, From: from, To: to, Reason: why, Counts: counts, At: now})
 	}
+}
+
+// period returns how long to stay open this time.
+func (b *Breaker) period() time.Duration {
+	period := b.cfg.MaxOpen
+	if d := float64(b.cfg.Open) * math.Pow(b.cfg.OpenFactor, float64(b.reopened)); d < float64(period) {
+		period = time.Duration(d)
+	}
+	if b.cfg.Jitter > 0 {
+		period -= time.Duration(float64(period) * b.cfg.Jitter * rand.Float64())
+	}
+	return period
 }
 
 // unlock releases mu and tells the listener of changes, in order: by this goroutine unless another one is at it.
 func (b *Breaker) unlock() {
-	for len(b.changes) > 0 && !b.telling {
-		b.telling = true
-		c := b.changes[0]
-		b.changes = b.changes[1:]
-		b.mu.Unlock()
-		b.tell(c)
-	}
+	untold := b.untold
+	b.untold = false
 	b.mu.Unlock()
+	if untold {
+		b.changes.Deliver(b.tell)
+	}
 }
 
-// tell calls the listener without mu and returns with mu held, unless the listener ends the goroutine.
+// tell calls the listener, whose panic must not become the outcome of a step.
 func (b *Breaker) tell(c Change) {
-	returned := false
-	defer func() {
-		panicked := recover() != nil
-		b.mu.Lock()
-		b.telling = false
-		if !returned && !panicked { // runtime.Goexit: nobody will unlock
-			b.mu.Unlock()
-		}
-	}()
+	defer func() { _ = recover() }()
 	b.cfg.OnChange(c)
-	returned = true
 }
 
 // State returns the state in which a step that asked now would find the breaker. It changes nothing: once the open period
@@ -310,6 +340,10 @@ func (b *Breaker) State() State {
 	b.ready()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.seen()
+}
+
+func (b *Breaker) seen() State {
 	if b.state == Open && !time.Now().Before(b.until) {
 		return HalfOpen
 	}
@@ -328,17 +362,20 @@ func (b *Breaker) Counts() Counts {
 }
 
 func (b *Breaker) counts() Counts {
-	if b.state == Closed {
-		b.gb.State() // moves the window on; in the open state it would change the state
+	if b.state == Closed || b.state == ForcedClosed {
+		b.window.roll(b.clock())
 	}
-	return b.countsOf(b.gb.Counts())
+	return b.counted()
 }
 
-func (b *Breaker) countsOf(c gobreaker.Counts) Counts {
+// counted returns the counts as they were when last something was counted.
+func (b *Breaker) counted() Counts {
+	sum := &b.window.sum
 	return Counts{
-		Successes:           uint64(c.TotalSuccesses),
-		Failures:            uint64(c.TotalFailures),
-		Neutral:             uint64(c.TotalExclusions),
+		Successes:           sum.successes,
+		Failures:            sum.failures,
+		Neutral:             sum.neutral,
+		Slow:                sum.slow,
 		ConsecutiveFailures: b.row,
 		Refused:             b.refused,
 		Dropped:             b.dropped,

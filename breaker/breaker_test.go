@@ -82,6 +82,19 @@ func TestNew(t *testing.T) {
 		{breaker.Config{Window: math.MaxInt64}, "breaker: Window 2562047h47m16.854775807s is not between 0 and 876000h0m0s"},
 		{breaker.Config{Open: -time.Second}, "breaker: Open -1s is not between 0 and 876000h0m0s"},
 		{breaker.Config{ProbeLimit: -time.Hour}, "breaker: ProbeLimit -1h0m0s is not between 0 and 876000h0m0s"},
+		{breaker.Config{Name: "\xff"}, `breaker: Name "\xff" is not UTF-8`},
+		{breaker.Config{SlowRate: math.Inf(1), SlowAfter: 1}, "breaker: SlowRate +Inf is not between 0 and 1"},
+		{breaker.Config{SlowRate: .5}, "breaker: SlowRate 0.5 needs SlowAfter"},
+		{breaker.Config{SlowAfter: -1}, "breaker: SlowAfter -1ns is not between 0 and 876000h0m0s"},
+		{breaker.Config{Window: time.Hour, WindowSteps: 9}, "breaker: Window 1h0m0s and WindowSteps 9 are both set"},
+		{breaker.Config{WindowSteps: 1<<20 + 1}, "breaker: WindowSteps 1048577 is above 1048576"},
+		{breaker.Config{WindowSteps: 5, MinSteps: 6}, "breaker: MinSteps 6 is above WindowSteps 5"},
+		{breaker.Config{OpenFactor: .5}, "breaker: OpenFactor 0.5 is not between 1 and 1e6"},
+		{breaker.Config{OpenFactor: math.NaN()}, "breaker: OpenFactor NaN is not between 1 and 1e6"},
+		{breaker.Config{OpenFactor: math.Inf(1)}, "breaker: OpenFactor +Inf is not between 1 and 1e6"},
+		{breaker.Config{MaxOpen: time.Second}, "breaker: MaxOpen 1s is below Open 1m0s"},
+		{breaker.Config{MaxOpen: time.Minute, Open: time.Hour}, "breaker: MaxOpen 1m0s is below Open 1h0m0s"},
+		{breaker.Config{Jitter: 1.5}, "breaker: Jitter 1.5 is not between 0 and 1"},
 	} {
 		b, err := breaker.New(tt.cfg)
 		require.EqualError(t, err, tt.want)
@@ -89,6 +102,8 @@ func TestNew(t *testing.T) {
 	}
 	for _, cfg := range []breaker.Config{
 		{}, {FailureRate: 1, Window: 1, Open: 1, ProbeLimit: 1},
+		{FailureRate: 1, SlowRate: 1, SlowAfter: time.Hour, WindowSteps: 1, Jitter: 1, OpenFactor: 1e6, ProbeFailures: math.MaxUint32},
+		{WindowSteps: 1 << 20, Probes: math.MaxUint32, ProbeSuccesses: math.MaxUint32},
 		{FailureRate: 1e-9, Window: 100 * 365 * 24 * time.Hour, Open: 100 * 365 * 24 * time.Hour, Failures: math.MaxUint32},
 	} {
 		b := newBreaker(t, cfg)

@@ -12,8 +12,8 @@ var ErrOpen = errors.New("breaker: open")
 // OpenError is the refusal of a step. It wraps [ErrOpen].
 type OpenError struct {
 	Name  string    // Config.Name
-	State State     // Open, or HalfOpen when all probes are under way
-	Until time.Time // when the next probe is due; zero if it depends on the probes under way
+	State State     // Open, HalfOpen when all probes are under way, or Isolated
+	Until time.Time // when the next probe is due; zero if nobody knows: it depends on the probes under way, or on you
 }
 
 func (e *OpenError) Error() string {
@@ -24,8 +24,8 @@ func (e *OpenError) Error() string {
 	switch {
 	case e.State == HalfOpen:
 		return who + " is half-open and its probes are under way"
-	case e.Until.IsZero():
-		return who + " is open"
+	case e.State != Open || e.Until.IsZero():
+		return who + " is " + e.State.String()
 	}
 	return fmt.Sprintf("%s is open, next probe in %v", who, e.RetryAfter().Round(time.Millisecond))
 }

@@ -1,10 +1,14 @@
 package breaker_test
 
 import (
+	"context"
+	"errors"
+	"math/rand/v2"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/sony/gobreaker/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/surefoot-ml/surefoot/breaker"
@@ -77,5 +81,101 @@ func TestStepsLongerThanWindow(t *testing.T) {
 		require.EqualValues(t, 1, b.Counts().Failures, "the window holds one")
 		long(b, errFailed)
 		require.Equal(t, breaker.Open, b.State(), "a row is a row, whatever the window")
+	})
+}
+
+// A window in steps holds exactly the last results, whenever they came.
+func TestWindowInSteps(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var last breaker.Change
+		b := newBreaker(t, breaker.Config{FailureRate: .5, WindowSteps: 6, MinSteps: 4, OnChange: func(c breaker.Change) { last = c }})
+		for i, row := range []struct {
+			takes               time.Duration
+			ends                error
+			successes, failures uint64 // in the window, after it
+			state               breaker.State
+		}{
+			{time.Hour, errFailed, 0, 1, breaker.Closed},
+			{time.Hour, errFailed, 0, 2, breaker.Closed},
+			{time.Hour, nil, 1, 2, breaker.Closed},
+			{time.Hour, nil, 2, 2, breaker.Closed}, // half of 4, but a success opens nothing
+			{time.Hour, nil, 3, 2, breaker.Closed},
+			{time.Hour, nil, 4, 2, breaker.Closed},
+			{9 * time.Hour, verdict{true}, 4, 2, breaker.Closed},
+			{time.Hour, nil, 5, 1, breaker.Closed}, // the first is forgotten
+			{time.Hour, nil, 6, 0, breaker.Closed},
+			{time.Hour, errFailed, 5, 1, breaker.Closed},
+			{time.Hour, errFailed, 4, 2, breaker.Closed},
+			{time.Second, errFailed, 0, 0, breaker.Open},
+		} {
+			require.Equal(t, row.ends, takes(b, row.takes, row.ends), "row %d", i)
+			require.Equal(t, row.state, b.State(), "row %d", i)
+			c := b.Counts()
+			require.Equal(t, [2]uint64{row.successes, row.failures}, [2]uint64{c.Successes, c.Failures}, "row %d", i)
+		}
+		require.Equal(t, breaker.FailureRateReached, last.Reason)
+		require.Equal(t, breaker.Counts{Successes: 3, Failures: 3, Neutral: 1, ConsecutiveFailures: 3}, last.Counts)
+	})
+}
+
+// A window of less than ten nanoseconds has parts all the same.
+func TestShortestWindow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker(t, breaker.Config{Failures: 9, Window: 1})
+		_ = ends(b, errFailed)
+		<-time.After(9)
+		require.EqualValues(t, 1, b.Counts().Failures)
+		<-time.After(1)
+		require.Zero(t, b.Counts().Failures)
+	})
+}
+
+// Without MinSteps, a window of fewer than ten steps makes a rate once it is full.
+func TestShortWindowInSteps(t *testing.T) {
+	t.Parallel()
+	b := newBreaker(t, breaker.Config{FailureRate: 1, WindowSteps: 3})
+	for range 3 {
+		require.Equal(t, breaker.Closed, b.State())
+		_ = ends(b, errFailed)
+	}
+	require.Equal(t, breaker.Open, b.State())
+}
+
+// The window in time forgets what gobreaker's rolling window forgets.
+func TestWindowLikeGobreaker(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		rnd := rand.New(rand.NewPCG(7, 8))
+		for range 30 {
+			length := time.Duration(1+rnd.IntN(1000)) * 100 * time.Millisecond
+			rate, least := float64(5+rnd.IntN(6))/10, 1+rnd.Uint32N(20)
+			b := newBreaker(t, breaker.Config{FailureRate: rate, MinSteps: least, Window: length, Open: 10 * time.Second})
+			gb := gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+				Interval: length, BucketPeriod: length / 10, Timeout: 10*time.Second - 1,
+				IsExcluded: func(err error) bool { return errors.Is(err, context.Canceled) },
+				ReadyToTrip: func(c gobreaker.Counts) bool {
+					all := c.TotalSuccesses + c.TotalFailures
+					return all >= least && float64(c.TotalFailures)/float64(all) >= rate
+				},
+			})
+			for range 500 {
+				result := []error{nil, nil, errFailed, context.Canceled}[rnd.IntN(4)]
+				token, err := b.Admit(t.Context())
+				done, refused := gb.Allow()
+				require.Equal(t, refused == nil, err == nil)
+				if err == nil {
+					b.Done(token, result)
+					done(result)
+				}
+				require.Equal(t, gb.State().String(), b.State().String())
+				want, got := gb.Counts(), b.Counts()
+				require.EqualValues(t, want.TotalSuccesses, got.Successes)
+				require.EqualValues(t, want.TotalFailures, got.Failures)
+				require.EqualValues(t, want.TotalExclusions, got.Neutral)
+				<-time.After(time.Duration(rnd.Int64N(int64(length)/5 + 1)))
+			}
+		}
 	})
 }
