@@ -2,6 +2,7 @@
 GO       ?= go
 FUZZTIME ?= 10s
 COUNT    ?= 6
+BENCHTIME ?= 100ms
 BIN      := .bin
 MODULES  := . examples
 
@@ -22,7 +23,8 @@ fuzz: ## every fuzz target for FUZZTIME
 bench: ## the table with peers: ours, other libraries and hand-written code in one run
 	@mkdir -p $(BIN)
 	GOWORK=off $(GO) -C tools build -o ../$(BIN)/ golang.org/x/perf/cmd/benchstat
-	cd bench && GOWORK=off $(GO) test -run '^$$' -bench . -count $(COUNT) ./... | tee ../$(BIN)/bench.txt
+	cd bench && GOWORK=off $(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -cpu 1,4 -count $(COUNT) ./... | tee ../$(BIN)/bench.txt
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -cpu 1,4 -count $(COUNT) ./breaker ./retry ./ratelimit | tee -a $(BIN)/bench.txt
 	$(BIN)/benchstat $(BIN)/bench.txt
 
 api: tools ## list the exported API anew

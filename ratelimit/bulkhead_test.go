@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/surefoot-ml/surefoot/ratelimit"
 )
@@ -214,24 +213,4 @@ func TestBulkheadDoesNotAllocate(t *testing.T) {
 		token, _ := b.Admit(t.Context())
 		b.Done(token, nil)
 	}))
-}
-
-func BenchmarkBulkhead(b *testing.B) {
-	ctx := context.Background()
-	b.Run("x_sync_semaphore", func(b *testing.B) {
-		b.ReportAllocs()
-		s := semaphore.NewWeighted(4)
-		for b.Loop() {
-			_ = s.Acquire(ctx, 1)
-			s.Release(1)
-		}
-	})
-	b.Run("surefoot", func(b *testing.B) {
-		b.ReportAllocs()
-		h := bulkhead(b, 4, 0)
-		for b.Loop() {
-			token, _ := h.Admit(ctx)
-			h.Done(token, nil)
-		}
-	})
 }

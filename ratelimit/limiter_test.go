@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/time/rate"
 
 	"github.com/surefoot-ml/surefoot/ratelimit"
 )
@@ -132,22 +131,4 @@ func TestLimiterDoesNotAllocate(t *testing.T) {
 		}
 		l.Done(token, nil)
 	}))
-}
-
-func BenchmarkTokenBucket(b *testing.B) {
-	ctx := context.Background()
-	b.Run("x_time_rate", func(b *testing.B) {
-		b.ReportAllocs()
-		l := rate.NewLimiter(1e9, 1<<30)
-		for b.Loop() {
-			_ = l.Wait(ctx)
-		}
-	})
-	b.Run("surefoot", func(b *testing.B) {
-		b.ReportAllocs()
-		l := limiter(b, 1e9, 1<<30)
-		for b.Loop() {
-			_ = l.Wait(ctx)
-		}
-	})
 }
