@@ -56,6 +56,9 @@ func (e *RestoreError) Unwrap() []error { return []error{e.Err, e.Cause} }
 // Permanent reports true: running the step on an unknown state cannot help.
 func (e *RestoreError) Permanent() bool { return true }
 
+// StateUnknown reports true, so that whoever keeps checkpoints can tell this from failures that left the state as it was.
+func (e *RestoreError) StateUnknown() bool { return true }
+
 // PanicError is the outcome of a step, or another part of a Runner, that panicked.
 type PanicError struct {
 	Value any    // what was passed to panic

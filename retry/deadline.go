@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 )
 
@@ -12,9 +11,18 @@ import (
 var ErrOverran = errors.New("retry: attempt overran its deadline")
 
 // OverranError is why the context of an attempt was cancelled. It matches [ErrOverran] and context.DeadlineExceeded.
-type OverranError struct{ Limit time.Duration }
+type OverranError struct {
+	Limit time.Duration
+	// Elapsed is how long the attempt had run, if the limit is one of silence after a beat; else it is zero.
+	Elapsed time.Duration
+}
 
-func (e *OverranError) Error() string { return fmt.Sprintf("%v of %v", ErrOverran, e.Limit) }
+func (e *OverranError) Error() string {
+	if e.Elapsed != 0 {
+		return fmt.Sprintf("%v of %v without a beat, after %v", ErrOverran, e.Limit, e.Elapsed)
+	}
+	return fmt.Sprintf("%v of %v", ErrOverran, e.Limit)
+}
 
 // Is reports whether target is ErrOverran or context.DeadlineExceeded.
 func (e *OverranError) Is(target error) bool {
@@ -24,22 +32,23 @@ func (e *OverranError) Is(target error) bool {
 // Neutral reports false: a breaker counts the attempt as a failure, also when the step called its end a cancellation.
 func (e *OverranError) Neutral() bool { return false }
 
+// join returns err, preceded by e if err is not nil and does not say it.
+func (e *OverranError) join(err error) error {
+	if e == nil || err == nil || errors.Is(err, ErrOverran) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", e, err)
+}
+
 // Deadline bounds each attempt by the clock: a watcher for a Runner. When the limit is over it cancels the context of the
 // attempt, and that is all: a step that does not listen goes on, and is waited for. A step that succeeds late has
-// succeeded. It is safe for concurrent use and must not be copied after first use.
+// succeeded. It is safe for concurrent use and must not be copied after first use. The attempts share one timer, and one
+// that ends in time allocates next to nothing unless it asks for the Done channel of its context; see [Watchdog].
 type Deadline struct {
 	// Limit of one attempt; zero or less means none.
 	Limit time.Duration
 
-	mu      sync.Mutex
-	last    uint64
-	watched map[uint64]watch
-}
-
-type watch struct {
-	ctx    context.Context
-	cancel context.CancelFunc
-	cause  *OverranError // tells this watch from another one around it
+	watches watches
 }
 
 // Watch returns a context that is cancelled with an [*OverranError] as its cause when the limit is over, and a token for
@@ -48,16 +57,7 @@ func (d *Deadline) Watch(ctx context.Context) (watched context.Context, token ui
 	if d == nil || d.Limit <= 0 {
 		return ctx, 0
 	}
-	cause := &OverranError{d.Limit}
-	ctx, cancel := context.WithTimeoutCause(ctx, d.Limit, cause)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.watched == nil {
-		d.watched = map[uint64]watch{}
-	}
-	d.last++
-	d.watched[d.last] = watch{ctx, cancel, cause}
-	return ctx, d.last
+	return d.watches.begin(ctx, 0, d.Limit)
 }
 
 // Release ends the watch of a token. It returns err, preceded by the [*OverranError] if the attempt overran; nil stays nil.
@@ -65,17 +65,11 @@ func (d *Deadline) Release(token uint64, err error) error {
 	if d == nil {
 		return err
 	}
-	d.mu.Lock()
-	w, ok := d.watched[token]
-	delete(d.watched, token)
-	d.mu.Unlock()
-	if !ok {
-		return err
-	}
-	cause := context.Cause(w.ctx)
-	w.cancel()
-	if err == nil || errors.Is(err, ErrOverran) || cause != error(w.cause) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", cause, err)
+	e, _ := d.watches.finish(token, false)
+	return e.over.join(err)
+}
+
+// Do runs fn under the limit, waits for it even when it does not listen, and returns its error as [Deadline.Release] does.
+func (d *Deadline) Do(ctx context.Context, fn func(ctx context.Context) error) error {
+	return do(ctx, d, fn)
 }

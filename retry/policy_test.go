@@ -10,7 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
 	"github.com/stretchr/testify/require"
 
 	"github.com/surefoot-ml/surefoot/retry"
@@ -141,14 +140,157 @@ func TestCancelledCallerRunsNothing(t *testing.T) {
 func TestCancelDuringDelay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
+		time.AfterFunc(time.Second, cancel)
 		start := time.Now()
 		err := retry.Policy{Delays: retry.Constant(time.Hour)}.Do(ctx, func(context.Context) error { return errTransient })
 		require.Equal(t, time.Second, time.Since(start))
-		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorIs(t, err, context.Canceled)
 		require.ErrorIs(t, err, errTransient, "the last error is not lost")
 	})
+}
+
+// What ended the context during an attempt is the reason, whatever the attempt says and however long the delay would be.
+func TestEndDuringAttempt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		preempted := errors.New("preempted")
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		ctx, cancel := context.WithCancelCause(ctx)
+		calls := 0
+		r, err := retry.Policy{Delays: retry.Constant(time.Hour)}.DoReport(ctx, func(context.Context) error {
+			calls++
+			cancel(preempted)
+			return errTransient
+		})
+		require.Equal(t, 1, calls)
+		require.Zero(t, r.Waited)
+		require.ErrorIs(t, err, preempted)
+		require.ErrorIs(t, err, context.Canceled)
+		require.NotErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorIs(t, err, errTransient)
+	})
+}
+
+// A delay that the deadline would cut short is not begun.
+func TestNoDelayBeyondTheDeadline(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		delay, left time.Duration
+		attempts    int
+		took        time.Duration
+	}{
+		{time.Hour, time.Second, 1, 0},
+		{time.Second, time.Second, 1, 0},
+		{time.Second, 1500 * time.Millisecond, 2, time.Second},
+		{time.Second, time.Minute, 3, 2 * time.Second},
+		{0, 1, 3, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), tt.left)
+			defer cancel()
+			start := time.Now()
+			r, err := retry.Policy{Delays: retry.Constant(tt.delay)}.DoReport(ctx, func(context.Context) error { return errTransient })
+			require.Equal(t, tt.took, time.Since(start), tt)
+			require.Equal(t, tt.took, r.Waited, tt)
+			require.Equal(t, tt.attempts, r.Attempts, tt)
+			require.Equal(t, tt.attempts < 3, errors.Is(err, context.DeadlineExceeded), tt)
+			require.ErrorIs(t, err, errTransient)
+		})
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	err := retry.Policy{}.Do(ctx, func(context.Context) error { return busyError(2 * time.Hour) })
+	require.ErrorContains(t, err, "retry: failed after 1 attempts: a delay of 2h0m0s with 59m")
+	require.ErrorContains(t, err, "left: context deadline exceeded; last error: busy")
+}
+
+func TestMaxElapsed(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name            string
+		max, run, delay time.Duration
+		attempts        int
+		took            time.Duration
+	}{
+		{"off", 0, 16 * time.Minute, time.Hour, 5, 5*16*time.Minute + 4*time.Hour},
+		{"cut by delays", 10 * time.Second, 0, 4 * time.Second, 3, 8 * time.Second},
+		{"ends with the last", 8 * time.Second, 0, 4 * time.Second, 3, 8 * time.Second},
+		{"attempts count too", 10 * time.Second, 3 * time.Second, time.Second, 3, 11 * time.Second},
+		{"one long attempt", 15 * time.Minute, 16 * time.Minute, 0, 1, 16 * time.Minute},
+		{"no delay at all", time.Second, 0, time.Minute, 1, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			p := retry.Policy{Attempts: 5, Delays: retry.Constant(tt.delay), MaxElapsed: tt.max}
+			r, err := p.DoReport(t.Context(), func(context.Context) error {
+				if tt.run > 0 {
+					<-time.After(tt.run)
+				}
+				return errTransient
+			})
+			require.Equal(t, tt.attempts, r.Attempts, tt.name)
+			require.Equal(t, tt.took, time.Since(start), tt.name)
+			require.Equal(t, tt.max > 0, errors.Is(err, retry.ErrElapsed), tt.name)
+			require.ErrorIs(t, err, errTransient, tt.name)
+		})
+	}
+}
+
+func TestClasses(t *testing.T) {
+	t.Parallel()
+	is := func(target error) func(error) bool { return func(err error) bool { return errors.Is(err, target) } }
+	p := retry.Policy{
+		Attempts:  4,
+		Delays:    retry.Constant(time.Second),
+		Retryable: func(err error) bool { return !errors.Is(err, io.ErrShortWrite) && !errors.Is(err, io.ErrClosedPipe) },
+		Classes: []retry.Class{
+			{Attempts: 9, Delays: retry.Constant(9)}, // matches nothing
+			{Match: is(io.EOF), Attempts: 2, Delays: retry.Constant(time.Minute)},
+			{Match: is(io.ErrNoProgress), Attempts: 1},
+			{Match: is(io.ErrShortWrite), Delays: retry.Constant(time.Hour)},
+			{Match: is(io.ErrUnexpectedEOF), Attempts: 6},
+			{Match: is(io.EOF), Attempts: 100},
+		},
+	}
+	for _, tt := range []struct {
+		name    string
+		attempt int
+		err     error
+		delay   time.Duration
+		again   bool
+	}{
+		{"no class", 3, errTransient, time.Second, true},
+		{"no class, last", 4, errTransient, 0, false},
+		{"no class, not retryable", 1, io.ErrClosedPipe, 0, false},
+		{"own delays", 1, io.EOF, time.Minute, true},
+		{"own attempts, the first that matches", 2, io.EOF, 0, false},
+		{"not retried", 1, io.ErrNoProgress, 0, false},
+		{"retried whatever the policy says of others", 3, io.ErrShortWrite, time.Hour, true},
+		{"attempts of the policy", 4, io.ErrShortWrite, 0, false},
+		{"more attempts, delays of the policy", 5, io.ErrUnexpectedEOF, time.Second, true},
+		{"permanent all the same", 1, retry.Permanent(io.EOF), 0, false},
+		{"asks for longer", 1, retry.WithRetryAfter(io.EOF, time.Hour), time.Hour, true},
+	} {
+		delay, again := p.Next(tt.attempt, 0, tt.err)
+		require.Equal(t, tt.again, again, tt.name)
+		require.Equal(t, tt.delay, delay, tt.name)
+	}
+}
+
+func TestWithRetryAfter(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, retry.WithRetryAfter(nil, time.Second))
+	err := retry.WithRetryAfter(io.EOF, time.Minute)
+	require.ErrorIs(t, err, io.EOF)
+	require.EqualError(t, err, "EOF")
+	delay, again := retry.Policy{Delays: retry.Constant(time.Second)}.Next(1, 0, err)
+	require.True(t, again)
+	require.Equal(t, time.Minute, delay)
+	delay, _ = retry.Policy{Delays: retry.Constant(time.Second)}.Next(1, 0, retry.WithRetryAfter(io.EOF, -time.Hour))
+	require.Equal(t, time.Second, delay)
 }
 
 func TestPermanent(t *testing.T) {
@@ -175,75 +317,4 @@ func TestOnePolicyForAll(t *testing.T) {
 		})
 	}
 	wg.Wait()
-}
-
-func TestExponentialDelays(t *testing.T) {
-	t.Parallel()
-	plain := retry.Exponential{Base: 3 * time.Second, Max: 20 * time.Second, Factor: 2, Jitter: -1}
-	for attempt, want := range map[int]time.Duration{
-		-1: 3 * time.Second, 0: 3 * time.Second, 1: 3 * time.Second, 2: 6 * time.Second, 3: 12 * time.Second,
-		4: 20 * time.Second, 5: 20 * time.Second, 10_000: 20 * time.Second, math.MaxInt: 20 * time.Second,
-	} {
-		require.Equal(t, want, plain.Delay(attempt, 0), "attempt %d", attempt)
-	}
-}
-
-// The cap is a cap, jitter included, and the jitter is still there below it.
-func TestJitterSpreadsUnderTheCap(t *testing.T) {
-	t.Parallel()
-	for _, e := range []retry.Exponential{
-		{}, {Max: 10 * time.Second}, {Jitter: 1}, {Jitter: 7}, {Factor: math.Inf(1)}, {Base: math.MaxInt64, Max: math.MaxInt64},
-		{Base: math.MaxInt64, Max: math.MaxInt64, Jitter: 1},
-		{Base: time.Hour, Max: time.Second}, {Factor: math.NaN(), Jitter: 0.1}, {Factor: 1},
-	} {
-		longest := e.Max
-		if longest == 0 {
-			longest = time.Minute
-		}
-		for _, attempt := range []int{1, 2, 5, 50, 5000} {
-			seen := map[time.Duration]bool{}
-			for range 100 {
-				d := e.Delay(attempt, 0)
-				require.GreaterOrEqual(t, d, time.Duration(0), "%+v", e)
-				require.LessOrEqual(t, d, longest, "%+v", e)
-				seen[d] = true
-			}
-			require.Greater(t, len(seen), 50, "%+v after attempt %d", e, attempt)
-		}
-	}
-	require.Positive(t, retry.Exponential{Base: math.MaxInt64, Max: math.MaxInt64, Jitter: -1}.Delay(1, 0))
-	least, most := time.Hour, time.Duration(0)
-	for range 10_000 {
-		d := retry.Exponential{}.Delay(1, 0)
-		least, most = min(least, d), max(most, d)
-	}
-	require.InDelta(t, 0.5, least.Seconds(), 0.01)
-	require.InDelta(t, 1.5, most.Seconds(), 0.01)
-	require.EqualValues(t, 5, retry.Exponential{Base: 5, Jitter: math.NaN()}.Delay(1, 0))
-}
-
-func BenchmarkFirstAttempt(b *testing.B) {
-	ctx := context.Background()
-	ok := func() error { return nil }
-	okCtx := func(context.Context) error { return nil }
-	b.Run("backoff_v4", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			_ = backoff.Retry(ok, backoff.WithContext(backoff.NewExponentialBackOff(), ctx))
-		}
-	})
-	b.Run("surefoot", func(b *testing.B) {
-		b.ReportAllocs()
-		p := retry.Policy{}
-		for b.Loop() {
-			_ = p.Do(ctx, okCtx)
-		}
-	})
-}
-
-func TestFirstAttemptDoesNotAllocate(t *testing.T) {
-	ctx := context.Background()
-	require.Zero(t, testing.AllocsPerRun(1000, func() {
-		_ = retry.Policy{}.Do(ctx, func(context.Context) error { return nil })
-	}))
 }
