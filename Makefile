@@ -24,7 +24,6 @@ bench: ## the table with peers: ours, other libraries and hand-written code in o
 	@mkdir -p $(BIN)
 	GOWORK=off $(GO) -C tools build -o ../$(BIN)/ golang.org/x/perf/cmd/benchstat
 	cd bench && GOWORK=off $(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -cpu 1,4 -count $(COUNT) ./... | tee ../$(BIN)/bench.txt
-	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -cpu 1,4 -count $(COUNT) ./breaker ./retry ./ratelimit | tee -a $(BIN)/bench.txt
 	$(BIN)/benchstat $(BIN)/bench.txt
 
 api: tools ## list the exported API anew

@@ -123,11 +123,18 @@ func (c *chaos) process(t *testing.T, ctx context.Context, steps int) {
 	require.NoError(t, err)
 	br, err := breaker.New(breaker.Config{Failures: 3, Open: 20 * time.Second})
 	require.NoError(t, err)
+	var watch surefoot.Watcher = &retry.Deadline{Limit: time.Minute}
+	if c.counts["process"]%2 == 1 {
+		dog, err := retry.NewWatchdog(retry.WatchdogConfig{Hard: time.Minute})
+		require.NoError(t, err)
+		defer dog.Close()
+		watch = dog
+	}
 	saved := c.live
 	run := surefoot.Runner[int, float64]{
 		Retry:   retry.Policy{Attempts: 6},
 		Attempt: []surefoot.Admitter{limiter, bulkhead, br, ledger},
-		Watch:   &retry.Deadline{Limit: time.Minute},
+		Watch:   watch,
 		Restore: func(context.Context, error) error { c.live = saved; return nil },
 	}
 	for c.live.step < steps && ctx.Err() == nil {

@@ -185,6 +185,15 @@ func BenchmarkStackDeadline(b *testing.B) {
 	ctx := context.Background()
 	b.Run("surefoot", func(b *testing.B) {
 		b.ReportAllocs()
+		dog := must(retry.NewWatchdog(retry.WatchdogConfig{Hard: limit}))
+		defer dog.Close()
+		run := surefootParts(dog)
+		for b.Loop() {
+			_, _ = run.Do(ctx, 1, step)
+		}
+	})
+	b.Run("surefoot_context_deadline", func(b *testing.B) {
+		b.ReportAllocs()
 		run := surefootParts(&retry.Deadline{Limit: limit})
 		for b.Loop() {
 			_, _ = run.Do(ctx, 1, step)

@@ -2,8 +2,6 @@ package retry
 
 import (
 	"context"
-	"math"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,7 +32,7 @@ type LearnedDeadline struct {
 	watches watches
 
 	mu        sync.Mutex // guards what follows
-	history   history
+	taken     durations
 	successes int
 }
 
@@ -100,41 +98,15 @@ func (d *LearnedDeadline) learn(took time.Duration, success bool) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.history.add(took); success {
+	if d.taken.add(took); success {
 		d.successes++
 	}
 	if d.successes < warmUp {
 		return
 	}
-	limit := max(times(d.history.quantile(quantile), factor), floor)
+	limit := max(times(d.taken.quantile(quantile), factor), floor)
 	if d.Cap > 0 {
 		limit = min(limit, d.Cap)
 	}
 	d.limit.Store(int64(limit))
-}
-
-// history is the last 100 durations, in the order of their coming and, so that a quantile costs nothing, of their length.
-type history struct {
-	n, next int
-	last    [100]time.Duration // a ring
-	sorted  [100]time.Duration
-}
-
-func (h *history) add(d time.Duration) {
-	if h.n == len(h.last) {
-		i, _ := slices.BinarySearch(h.sorted[:h.n], h.last[h.next])
-		h.n--
-		copy(h.sorted[i:h.n], h.sorted[i+1:])
-	}
-	i, _ := slices.BinarySearch(h.sorted[:h.n], d)
-	copy(h.sorted[i+1:h.n+1], h.sorted[i:h.n])
-	h.sorted[i] = d
-	h.n++
-	h.last[h.next] = d
-	h.next = (h.next + 1) % len(h.last)
-}
-
-// quantile returns the smallest duration that the part p of all does not exceed (nearest rank). There is at least one.
-func (h *history) quantile(p float64) time.Duration {
-	return h.sorted[max(0, min(int(math.Ceil(p*float64(h.n))), h.n)-1)]
 }

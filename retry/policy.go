@@ -1,8 +1,9 @@
 // Package retry decides whether a failed attempt is followed by another one, and when.
 //
-// For most uses put a [Policy] in the Retry field of a Runner and a [Deadline] in its Watch field; around an ordinary call
-// that has no Runner use [Policy.Do]. The zero Policy makes three attempts with growing, jittered delays; [ForStep],
-// [ForLoading], [ForCheckpoint] and [ForProvider] are policies with reasons.
+// For most uses put a [Policy] in the Retry field of a Runner, and a [Deadline], or for steps of unknown length a
+// [Watchdog], in its Watch field; around an ordinary call that has no Runner use [Policy.Do]. The zero Policy makes three
+// attempts with growing, jittered delays; [ForStep], [ForLoading], [ForCheckpoint] and [ForProvider] are policies with
+// reasons.
 //
 // Training steps are long, so there is no limit on the total time unless you ask for one: what bounds a retry is the number
 // of attempts and the caller's context. An attempt that overruns its deadline is cancelled and waited for, never abandoned,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -31,7 +32,11 @@ func TestGoodStepDoesNotAllocate(t *testing.T) { // not parallel: AllocsPerRun c
 		step()
 	}
 	sup.pos.skip(1<<30, 5)
-	require.Zero(t, testing.AllocsPerRun(1000, step))
+	least := math.Inf(1)
+	for range 5 { // what other tests leave running may allocate meanwhile, but not every time
+		least = min(least, testing.AllocsPerRun(1000, step))
+	}
+	require.Zero(t, least)
 }
 
 func BenchmarkStep(b *testing.B) {
