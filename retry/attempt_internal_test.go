@@ -69,7 +69,7 @@ func TestTimerComesToRest(t *testing.T) {
 func TestLater(t *testing.T) {
 	t.Parallel()
 	require.EqualValues(t, 3, later(1, 2))
-	require.EqualValues(t, far, later(1, far))
-	require.EqualValues(t, far, later(far, far))
-	require.EqualValues(t, far-1, later(-1, far))
+	require.Equal(t, int64(far), later(1, far))
+	require.Equal(t, int64(far), later(far, far))
+	require.Equal(t, int64(far-1), later(-1, far))
 }
