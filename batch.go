@@ -43,12 +43,6 @@ func (b *batch) tooLate(delay time.Duration, last error) error {
 	}
 }
 
-func (b *batch) recordAttempt(rec Recorder, times stopwatch, err error) {
-	wait, run := times.stop()
-	b.run += run
-	rec.RecordAttempt(b.ctx, b.id, b.attempts, wait, run, err)
-}
-
 func (b *batch) record(rec Recorder, err error) {
 	rec.RecordBatch(b.ctx, b.id, b.attempts, time.Since(b.start)-b.run, b.run, err)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 )
 
 // ErrGoexit is the outcome of a step that ended its goroutine with runtime.Goexit (as t.FailNow does in tests).
@@ -74,6 +75,9 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
+// Neutral reports false: a panic is a failure of the step, whatever it was called with.
+func (e *PanicError) Neutral() bool { return false }
+
 // Recovered returns a step that returns the panics of the given one as a [*PanicError], so that they can be retried like
 // any other failure. Use it where Restore undoes everything that a step interrupted anywhere may have done.
 func Recovered[In, Out any](step Step[In, Out]) Step[In, Out] {
@@ -95,8 +99,16 @@ func aborted(v any) error {
 	return &PanicError{Value: v, Stack: debug.Stack()}
 }
 
-// permanent reports whether an error in err's tree asks not to be retried.
+// permanent reports whether an error in err's tree asks not to be retried. One that has the method speaks for all it wraps;
+// of several joined errors one is enough.
 func permanent(err error) bool {
-	var p interface{ Permanent() bool }
-	return errors.As(err, &p) && p.Permanent()
+	switch e := err.(type) {
+	case interface{ Permanent() bool }:
+		return e.Permanent()
+	case interface{ Unwrap() error }:
+		return permanent(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(e.Unwrap(), permanent)
+	}
+	return false
 }

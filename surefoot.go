@@ -147,6 +147,10 @@ func (r *Runner[In, Out]) batch(ctx context.Context, in In, step Step[In, Out]) 
 				err = &RestoreError{Attempt: b.attempts + 1, Err: failed, Cause: err}
 				break
 			}
+			if ctx.Err() != nil { // Restore may have taken long
+				err = b.stopped(err)
+				break
+			}
 		}
 		b.attempts++
 		if out, err = r.attempt(&b, in, step); err == nil {
@@ -188,7 +192,9 @@ func (r *Runner[In, Out]) attempt(b *batch, in In, step Step[In, Out]) (out Out,
 			}
 		}
 		if r.Record != nil {
-			defer b.recordAttempt(r.Record, times, err)
+			wait, run := times.stop() // the time of the Dones below is not the step's
+			b.run += run
+			defer r.Record.RecordAttempt(b.ctx, b.id, b.attempts, wait, run, err)
 		}
 		held.release(r.Attempt, err)
 	}()

@@ -32,7 +32,7 @@ type Config struct {
 	// default is 10 minutes if there is a rate and no WindowSteps, and no window otherwise.
 	Window time.Duration
 	// WindowSteps, in place of Window, takes the rates and Counts over exactly this many of the last results, whenever
-	// they came: the window for long steps, of which a time holds few or none. At most 1<<20, a byte each.
+	// they came: the window for long steps, of which a time holds few or none. At most 1<<20, two bytes each.
 	WindowSteps uint32
 	// Open is how long the breaker stays open before a probe is let through. The default is a minute.
 	Open time.Duration

@@ -8,7 +8,7 @@ import (
 )
 
 // Adaptive delays follow what was observed: an outage lasts from the first failure to the next attempt that succeeds. The
-// second attempt comes when half of the last 64 outages were over, the third when nine of ten were, and so on in steps of
+// second attempt comes when half of the last 100 outages were over, the third when nine of ten were, and so on in steps of
 // the same length. A recovery is noticed only by trying: it lies somewhere between the last failure and the start of the
 // attempt that succeeds, and is taken to be in the middle, so that delays that are too long shrink.
 //
@@ -110,7 +110,7 @@ func (a *Adaptive) recovered(began time.Time) {
 	a.down.Store(false)
 }
 
-// Outages returns how many outages have been observed, and how long half and nine of ten of the last 64 lasted at most.
+// Outages returns how many outages have been observed, and how long half and nine of ten of the last 100 lasted at most.
 func (a *Adaptive) Outages() (seen int, p50, p90 time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -25,7 +25,8 @@ var ErrBudget = errors.New("retry: the budget for retries is spent")
 // The zero value is full and ready to use, a nil Budget allows everything. It is safe for concurrent use and must not be
 // copied after first use.
 type Budget struct {
-	// Tokens is the most it holds, and what it holds at first. Default 10, at most a million.
+	// Tokens is the most it holds, and what it holds at first. Default 10, at most a million. A failure takes its token
+	// before it is asked whether there may be a retry, so 1 and 2 allow none.
 	Tokens int
 	// Ratio is what a success gives back, in tokens, to three decimals. Default 0.1.
 	Ratio float64

@@ -97,8 +97,15 @@ func allFailed(errs []error) error {
 func not(is func(error) bool) func(error) bool { return func(err error) bool { return !is(err) } }
 
 func permanent(err error) bool {
-	var p interface{ Permanent() bool }
-	return errors.As(err, &p) && p.Permanent()
+	switch e := err.(type) {
+	case interface{ Permanent() bool }:
+		return e.Permanent()
+	case interface{ Unwrap() error }:
+		return permanent(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(e.Unwrap(), permanent)
+	}
+	return false
 }
 
 func neutral(err error) bool {

@@ -49,5 +49,8 @@ func (f Fallback[T]) Do(ctx context.Context) (Found[T], error) {
 	if errs == nil {
 		return Found[T]{}, ErrNoSource
 	}
+	if err := ctx.Err(); err != nil && len(errs) == len(f) && !errors.Is(errs[len(errs)-1], err) {
+		errs = append(errs, fmt.Errorf("retry: stopped: %w", whyEnded(ctx, err)))
+	}
 	return Found[T]{}, allFailed(errs)
 }

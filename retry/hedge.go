@@ -22,7 +22,7 @@ type Idempotent[T any] func(ctx context.Context) (T, error)
 // The zero value hedges a call that takes longer than nineteen of twenty did. It is safe for concurrent use and must not be
 // copied after first use.
 type Hedge[T any] struct {
-	// Delay before the next call is made beside those that run. Zero means learned: the Quantile of how long the last 64
+	// Delay before the next call is made beside those that run. Zero means learned: the Quantile of how long the last 100
 	// calls took, and no hedging until there were 20.
 	Delay time.Duration
 	// Quantile of a learned delay, between 0 and 1. About this part of all calls is not made twice. Default 0.95.

@@ -86,7 +86,11 @@ func (p *Policy) next(attempt int, prev time.Duration, err error) (delay time.Du
 	if delays == nil {
 		delays = Exponential{}
 	}
-	return max(0, delays.Delay(max(1, attempt), prev), retryAfter(err)), true, nil
+	wait := retryAfter(err)
+	if p.MaxElapsed > 0 && wait > p.MaxElapsed { // no caller has that much time, and it may be a peer's mistake
+		return 0, false, ErrElapsed
+	}
+	return max(0, delays.Delay(max(1, attempt), prev), wait), true, nil
 }
 
 // class is the one that err belongs to, or nil.

@@ -230,8 +230,8 @@ type stall struct {
 func (w *watches) look() {
 	defer w.looking.Done()
 	var stalls []stall
-	now := w.now()
 	w.mu.Lock()
+	now := w.now() // not before: beats without a time will get this one
 	if w.closed {
 		w.mu.Unlock()
 		return
