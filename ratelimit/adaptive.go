@@ -182,14 +182,11 @@ func (a *aimd) outcome(now time.Time, failed bool, pause time.Duration) {
 	a.start, a.good, a.bad = now, 0, 0
 }
 
-func (a *aimd) take(since, now time.Time, n int) bool {
+func (a *aimd) take(_, now time.Time, n int) bool {
 	if now.Before(a.until) {
 		return false
 	}
-	if since.Before(a.until) {
-		since = a.until
-	}
-	return a.bucket.take(since, now, n)
+	return a.bucket.take(now, now, n) // not since: a late timer must not put one more into a minute
 }
 
 // due counts what the bucket gains during a pause, but nobody begins before its end.

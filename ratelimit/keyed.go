@@ -89,13 +89,10 @@ func (k *Keyed[K, P]) enter(key K) (*entry[K, P], error) {
 	if k == nil || k.build == nil {
 		return nil, nil
 	}
-	k.mu.Lock()
-	if e := k.find(key); e != nil {
-		k.mu.Unlock()
+	e, full := k.look(key)
+	if e != nil {
 		return e, nil
 	}
-	full := len(k.places) >= k.most && k.forgettable() < 0
-	k.mu.Unlock()
 	// A key that is not equal to itself, as NaN, could be put in but never found.
 	if same := key; full || key != same {
 		return nil, ErrKeys
@@ -109,7 +106,7 @@ func (k *Keyed[K, P]) enter(key K) (*entry[K, P], error) {
 	if e := k.find(key); e != nil {
 		return e, nil
 	}
-	e := &entry[K, P]{key: key, policy: policy}
+	e = &entry[K, P]{key: key, policy: policy}
 	e.users.Add(1)
 	if len(k.places) < k.most {
 		k.places = append(k.places, e)
@@ -123,12 +120,29 @@ func (k *Keyed[K, P]) enter(key K) (*entry[K, P], error) {
 	return e, nil
 }
 
+// look finds the entry of a key, or whether there is no room for one. The map panics for a key of an interface type that
+// cannot be hashed, so the lock is given back by defer.
+func (k *Keyed[K, P]) look(key K) (e *entry[K, P], full bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if e = k.find(key); e != nil {
+		return e, false
+	}
+	return nil, len(k.places) >= k.most && k.forgettable() < 0
+}
+
 func (k *Keyed[K, P]) find(key K) *entry[K, P] {
 	e := k.entries[key]
 	if e != nil {
 		e.users.Add(1)
 	}
 	return e
+}
+
+func (k *Keyed[K, P]) held(key K) *entry[K, P] {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.find(key)
 }
 
 // forgettable returns the next place whose key can be forgotten, and leaves the hand there, or returns -1.
@@ -161,10 +175,7 @@ func (a keyedAt[K, P]) Done(token uint64, err error) {
 	if a.keyed == nil {
 		return
 	}
-	a.keyed.mu.Lock()
-	e := a.keyed.find(a.key)
-	a.keyed.mu.Unlock()
-	if e != nil {
+	if e := a.keyed.held(a.key); e != nil {
 		defer e.users.Add(-1)
 		e.policy.Done(token, err)
 	}

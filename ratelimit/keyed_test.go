@@ -287,3 +287,14 @@ func ExampleKeyed() {
 	// true
 	// false
 }
+
+// A key that cannot be hashed panics, as in any map, and leaves the others as they were.
+func TestKeyedUnhashableKey(t *testing.T) {
+	t.Parallel()
+	k, err := ratelimit.NewKeyed(4, func(any) (*ratelimit.Bulkhead, error) { return ratelimit.NewBulkhead(1, 0) })
+	require.NoError(t, err)
+	require.Panics(t, func() {
+		_ = k.Use([]byte("tenant"), func(*ratelimit.Bulkhead) error { return nil })
+	})
+	require.NoError(t, k.Use("tenant", func(*ratelimit.Bulkhead) error { return nil }))
+}

@@ -64,7 +64,8 @@ func newLimiter(m meter) *Limiter {
 }
 
 // New returns a token bucket: a limiter of a number of steps per second, with a burst of them after a quiet time. In any
-// time t at most burst + t·perSecond steps begin. The bucket is full at first. The rate is positive and finite: leave the
+// time t at most burst + t·perSecond steps are due: one whose timer rings late may begin right before the next. NewSmooth
+// and NewWindow count from when a step begins. The bucket is full at first. The rate is positive and finite: leave the
 // limiter out to have no limit. A step of more than burst is refused.
 func New(perSecond float64, burst int) (*Limiter, error) {
 	if !(perSecond > 0) || math.IsInf(perSecond, 1) {

@@ -140,7 +140,7 @@ func readHeader(r io.ReadSeeker, name string, limit int64) (info Info, header []
 func readFrame(dir folder, name string, limit int64, use func(Info, io.Reader) error) (Info, error) {
 	f, err := dir.open(name)
 	if err != nil {
-		return Info{}, damaged(name, err)
+		return Info{}, fmt.Errorf("recovery: %s: %w", name, err) // such as too many open files: that is no damage
 	}
 	defer f.Close()
 	info, header, err := readHeader(f, name, limit)

@@ -21,8 +21,9 @@ type rescue struct {
 	*Supervisor
 	d    *Decision
 	f    Failure
-	good bool // the state is a good one again: it must not be undone once more
-	lost bool // Undo was tried and failed
+	from position // when it failed
+	good bool     // the state is a good one again: it must not be undone once more
+	lost bool     // Undo was tried and failed
 }
 
 // recover chooses a strategy for a failed step and carries it out. The error is nil if training goes on.
@@ -31,11 +32,12 @@ func (s *Supervisor) recover(ctx context.Context, d *Decision) error {
 	if d.Class >= classes {
 		d.Class = Permanent
 	}
+	class := d.Class // of the state, also if the caller wants to end
 	if ctx.Err() != nil && d.Class != Refused && d.Class != Permanent {
 		d.Class = Cancelled
 		d.Err = fmt.Errorf("%w: %w", context.Cause(ctx), d.Err)
 	}
-	r := rescue{Supervisor: s, d: d, f: Failure{Class: d.Class, Err: d.Err, Step: s.pos.Step, Batch: s.pos.Next}}
+	r := rescue{Supervisor: s, d: d, from: s.pos, f: Failure{Class: class, Err: d.Err, Step: s.pos.Step, Batch: s.pos.Next}}
 	for i, st := range s.cfg.Plan[d.Class] {
 		d.Action = st.Action
 		switch st.Action {
@@ -120,7 +122,7 @@ func (r *rescue) putBack(ctx context.Context, st Strategy) error {
 	if st.Action == Rollback || !r.undo(ctx) {
 		return r.rollback(ctx, st)
 	}
-	r.leaveOut(r.pos.Next, st.Skip)
+	r.leaveOut(r.f.Batch, st.Skip)
 	return nil
 }
 
@@ -157,8 +159,8 @@ func (r *rescue) rollback(ctx context.Context, st Strategy) error {
 		return err
 	}
 	before := r.pos
-	target := before.Step - min(st.Back, before.Step)
-	first := before.batchAt(target)
+	target := r.from.Step - min(st.Back, r.from.Step)
+	first := r.from.batchAt(target)
 	began := time.Now()
 	b := bundle{state: r.state}
 	info, err := r.store.Before(target, &b)
@@ -172,8 +174,8 @@ func (r *rescue) rollback(ctx context.Context, st Strategy) error {
 		r.cfg.Log.Warn("recovery: passed over", "error", damage)
 	}
 	if err := r.store.Abandon(info.Step); err != nil {
-		// What stays is whole, too: after a crash now, training would resume there and come here again.
-		r.d.Err = errors.Join(r.d.Err, err)
+		// What stays is whole, too: another process resumes there and comes here again. This one must not go on beside it.
+		return r.ended(ErrUnsaved, errors.Join(r.d.Err, err))
 	}
 	r.mu.Lock()
 	g := &r.report.Goodput

@@ -84,7 +84,8 @@ type StoreConfig struct {
 // old checkpoints are removed, only header and length are looked at for that.
 //
 // The digest finds damage, not malice: who can write the directory can write a checkpoint. One process and one goroutine
-// at a time may change a store; it may be read beside that.
+// at a time may use a directory: OpenStore removes what an interrupted Save has left, and would take a Save under way in
+// another process for that.
 type Store struct {
 	dir folder
 	cfg StoreConfig
@@ -228,7 +229,7 @@ func (s *Store) prune(newest Info) error {
 func (s *Store) peek(name string) (Info, error) {
 	f, err := s.dir.open(name)
 	if err != nil {
-		return Info{}, damaged(name, err)
+		return Info{}, fmt.Errorf("recovery: %s: %w", name, err)
 	}
 	defer f.Close()
 	info, _, err := readHeader(f, name, s.cfg.MaxBytes)
@@ -255,6 +256,10 @@ func (s *Store) List() ([]Info, []*DamageError, error) {
 		if damage := (*DamageError)(nil); errors.As(err, &damage) {
 			damages = append(damages, damage)
 			continue
+		} else if errors.Is(err, fs.ErrNotExist) {
+			continue // removed since it was listed
+		} else if err != nil {
+			return nil, nil, err
 		}
 		infos = append(infos, info)
 	}

@@ -18,7 +18,8 @@ type Config struct {
 	Every uint64
 	// Undo puts the state back to what it was before the step that failed, for a retry in place; the Restore function of
 	// a Runner will do. Without it nobody knows what a failed step leaves, so each failure goes back to the last
-	// checkpoint, and a stop after one has nothing to save.
+	// checkpoint, and a stop after one has nothing to save. A refusal that is not permanent is such a failure too: let the
+	// Retry of a Runner wait it out.
 	Undo func(ctx context.Context, cause error) error
 	// Classify tells failures apart. Default [Classify].
 	Classify func(err error) Class
