@@ -31,6 +31,7 @@ type Filter struct {
 	limit   float64 // lower bound on the K(order-1) that converts to budget
 	spent   uint64  // of budgetUnits
 	history history
+	over    bool // the history costs more than the budget
 }
 
 // NewFilter returns a filter for b whose order admits the most executions of plan. Other events may be spent too, at that order.
@@ -190,8 +191,12 @@ func (f *Filter) Spent() Interval {
 	}
 	c := f.order - 1
 	k := up(float64(f.spent)/budgetUnits*f.limit, 4)
+	upper := f.budget.Epsilon
+	if f.over { // Restore brought more than the budget
+		k, upper = max(k, total(f.history.sorted(), f.order)), math.Inf(1)
+	}
 	return Interval{
-		Upper:  min(epsilonAt(c, k, f.budget.Delta), f.budget.Epsilon),
+		Upper:  min(epsilonAt(c, k, f.budget.Delta), upper),
 		Method: fmt.Sprintf("rdp filter, order %.6g", f.order), Converged: true,
 	}
 }
@@ -314,8 +319,9 @@ func (f *Filter) Restore(data []byte) error {
 		x.cost = cost(x.curve.logMoment(order), limit)
 		hi, lo := bits.Mul64(x.cost, uint64(x.count))
 		if hi != 0 {
-			lo = budgetUnits
+			lo = budgetUnits + 1
 		}
+		f.over = f.over || lo > budgetUnits-sum
 		sum += min(lo, budgetUnits-sum)
 	}
 	f.spent = max(f.spent, saved.Spent, sum)

@@ -28,7 +28,7 @@ func (k key) mechanism() mechanism {
 }
 
 // logMoment returns an upper bound on log A(a) for a > 1. Integer orders are exact sums, other orders quadratures; both exceed
-// the exact value by less than 1e-12 of it, mostly 1e-14. Where neither is affordable (sigma below about 0.01) a closed form stands in.
+// the exact value by less than 1e-11 of it, mostly 1e-14. Where neither is affordable (sigma below about 0.01) a closed form stands in.
 func (m mechanism) logMoment(a float64) float64 {
 	if m.q == 0 {
 		return 0

@@ -114,7 +114,7 @@ func (r *RDP) Renyi(order float64) (float64, error) {
 }
 
 // Renyi returns an upper bound on the Rényi divergence, in nats, of one execution of e, at an order in (1, 2^40]. For Poisson
-// events it is the divergence of removing a record, the larger of the two directions. It exceeds the exact value by less than 1e-12 of
+// events it is the divergence of removing a record, the larger of the two directions. It exceeds the exact value by less than 1e-11 of
 // it where sigma is 0.03 or more.
 func Renyi(e Event, order float64) (float64, error) {
 	k, err := keyOf(e)

@@ -13,8 +13,13 @@ func Checkpointing() BulkheadConfig { return BulkheadConfig{Permits: 1, MaxWait:
 
 // DataLoading are settings for readers of data, up to a number of workers: storage shows its load in its latency, and how
 // many reads at once it stands is seldom known and changes with its other users. Readers wait, because a batch that was
-// not read is needed all the same.
-func DataLoading(workers int) GradientConfig { return GradientConfig{Max: max(1, workers), MaxWait: -1} }
+// not read is needed all the same. The number is positive.
+func DataLoading(workers int) GradientConfig {
+	if workers < 1 {
+		workers = -1 // which NewGradient refuses; zero would be its default
+	}
+	return GradientConfig{Max: workers, MaxWait: -1}
+}
 
 // ProviderCall are settings for a service that allows a number of calls per minute: bursts of up to a sixth of it, and a
 // rate so much lower that no minute, however it is cut out of the hour, has more than the quota. (A bucket of 10 that is

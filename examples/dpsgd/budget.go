@@ -40,6 +40,12 @@ func (c chargeData) event() privacy.Poisson {
 	return privacy.Poisson{Rate: c.Rate, Gaussian: privacy.Gaussian{StdDev: c.StdDev, Clip: c.Clip, Relation: c.Relation}}
 }
 
+// pays reports whether the charge is at least what a step with these settings costs.
+func (c chargeData) pays(s startData) bool {
+	return c.Relation == privacy.AddRemove && c.Clip == s.Settings.Clip && c.StdDev <= s.Settings.Noise*s.Settings.Clip &&
+		c.Rate >= s.Settings.sampling(s.Examples)
+}
+
 // Admit charges one execution of the event, or refuses.
 func (b *budget) Admit(ctx context.Context) (uint64, error) {
 	if err := b.filter.Spend(b.event); err != nil {

@@ -34,6 +34,7 @@ type startData struct {
 	Settings settings `json:"settings"`
 	Private  bool     `json:"private"`
 	Key      uint64   `json:"key,omitempty"` // that noise is drawn from if it is not private
+	Examples int      `json:"examples"`      // in the training part
 	Step     int      `json:"step"`          // steps applied so far, by the checkpoint
 }
 
@@ -78,7 +79,10 @@ func auditTrail(path string, head audit.Head, limit privacy.Budget) (audited, er
 		accountant    privacy.RDP
 		open          int // charges whose attempt has not been recorded
 		unpaid, twice int
-		gaps          int
+		gaps, unrun   int
+		begun, other  int
+		start         startData
+		done          int // batch whose last recorded attempt succeeded
 	)
 	report, err := audit.VerifyFile(path, head)
 	a.Entries, a.Head = report.Entries, report.Head
@@ -91,15 +95,16 @@ func auditTrail(path string, head audit.Head, limit privacy.Budget) (audited, er
 		}
 		switch e.Kind {
 		case audit.KindConfig:
-			var s startData
-			if err := json.Unmarshal(e.Data, &s); err != nil {
+			start = startData{}
+			if err := json.Unmarshal(e.Data, &start); err != nil {
 				return a, fmt.Errorf("entry %d: %w", e.Seq, err)
 			}
-			if s.Step > a.Applied {
+			begun++
+			if start.Step > a.Applied {
 				gaps++
 			}
-			a.Applied = s.Step // a process that died may have applied steps after its last checkpoint: they are gone
-			open = 0           // and what it was charged for stays spent
+			a.Applied = start.Step // a process that died may have applied steps after its last checkpoint: they are gone
+			open = 0               // and what it was charged for stays spent
 		case audit.KindCharge:
 			var c chargeData
 			if err := json.Unmarshal(e.Data, &c); err != nil {
@@ -109,13 +114,20 @@ func auditTrail(path string, head audit.Head, limit privacy.Budget) (audited, er
 				return a, fmt.Errorf("entry %d: %w", e.Seq, err)
 			}
 			a.Charges++
-			open++
+			if !c.pays(start) {
+				other++
+			}
+			open = 1 // a charge buys the next attempt, and no later one
 		case audit.KindStep:
 			var r recordData
 			if err := json.Unmarshal(e.Data, &r); err != nil {
 				return a, fmt.Errorf("entry %d: %w", e.Seq, err)
 			}
-			if r.Run > 0 {
+			done = 0
+			if r.Error == "" {
+				done = r.Batch
+			}
+			if r.Run > 0 || r.Error == "" {
 				a.Attempts++
 				if open--; open < 0 {
 					unpaid, open = unpaid+1, 0
@@ -129,6 +141,10 @@ func auditTrail(path string, head audit.Head, limit privacy.Budget) (audited, er
 			if r.Error != "" {
 				break
 			}
+			if done != r.Batch {
+				unrun++
+			}
+			done = 0
 			switch {
 			case r.Batch <= a.Applied:
 				twice++
@@ -146,7 +162,9 @@ func auditTrail(path string, head audit.Head, limit privacy.Budget) (audited, er
 		a.Epsilon = spent.Upper
 	}
 	a.hold(report.Torn == 0, "the trail is whole, and ends where the run ended it")
+	a.hold(begun > 0 && other == 0, "every charge is for the settings that the trail begins with")
 	a.hold(unpaid == 0, "every attempt that ran was charged before")
+	a.hold(unrun == 0, "every step applied has an attempt that succeeded")
 	a.hold(twice == 0, "no step was applied twice")
 	a.hold(gaps == 0, "no step is missing")
 	a.hold(a.Epsilon <= limit.Epsilon, "the charges, accounted anew, are within the budget")

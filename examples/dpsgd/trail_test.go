@@ -20,7 +20,11 @@ func TestAuditTrail(t *testing.T) {
 		kind audit.Kind
 		data any
 	}
-	start := entry{audit.KindConfig, startData{}}
+	set := settings{Batch: 10, Noise: 1, Clip: 1}
+	begin := func(step int) entry {
+		return entry{audit.KindConfig, startData{Settings: set, Examples: 100, Step: step}}
+	}
+	start := begin(0)
 	paid := func(step int) []entry {
 		return []entry{{audit.KindCharge, charge}, {audit.KindStep, ran(step)}, {audit.KindBatch, ran(step)}}
 	}
@@ -40,15 +44,20 @@ func TestAuditTrail(t *testing.T) {
 		"good":                   {join(paid(1), paid(2)), 10, ""},
 		"retried":                {join(paid(1), []entry{{audit.KindCharge, charge}, {audit.KindStep, failed}}, paid(2)), 10, ""},
 		"refused":                {join(paid(1), []entry{{audit.KindStep, recordData{Batch: 2, Error: "refused"}}}, paid(2)), 10, ""},
-		"crashed after a charge": {join(paid(1), []entry{{audit.KindCharge, charge}, {audit.KindConfig, startData{Step: 1}}}, paid(2)), 10, ""},
-		"resumed behind":         {join(paid(1), paid(2), []entry{{audit.KindConfig, startData{Step: 1}}}, paid(2)), 10, ""},
+		"crashed after a charge": {join(paid(1), []entry{{audit.KindCharge, charge}, begin(1)}, paid(2)), 10, ""},
+		"resumed behind":         {join(paid(1), paid(2), []entry{begin(1)}, paid(2)), 10, ""},
 
 		"unpaid attempt":         {join(paid(1), []entry{{audit.KindStep, ran(2)}, {audit.KindBatch, ran(2)}}), 10, "charged before"},
 		"one charge for two":     {join([]entry{{audit.KindCharge, charge}, {audit.KindStep, failed}, {audit.KindStep, ran(1)}}), 10, "charged before"},
 		"paid by a dead process": {join([]entry{{audit.KindCharge, charge}, start, {audit.KindStep, ran(1)}}), 10, "charged before"},
 		"applied twice":          {join(paid(1), paid(1)), 10, "applied twice"},
 		"missing step":           {join(paid(1), paid(3)), 10, "missing"},
-		"resumed ahead":          {join(paid(1), []entry{{audit.KindConfig, startData{Step: 5}}}), 10, "missing"},
+		"resumed ahead":          {join(paid(1), []entry{begin(5)}), 10, "missing"},
+		"nothing ran":            {join([]entry{{audit.KindBatch, ran(1)}, {audit.KindBatch, ran(2)}}), 10, "an attempt that succeeded"},
+		"charge for nothing":     {join([]entry{{audit.KindCharge, chargeData{StdDev: 1, Clip: 1, Relation: privacy.AddRemove}}}), 10, "settings"},
+		"charge for less noise":  {join([]entry{{audit.KindCharge, chargeData{Rate: 0.1, StdDev: 2, Clip: 1, Relation: privacy.AddRemove}}}), 10, "settings"},
+		"an old charge":          {join([]entry{{audit.KindCharge, charge}, {audit.KindCharge, charge}, {audit.KindStep, ran(1)}, {audit.KindStep, ran(1)}}), 10, "charged before"},
+		"empty":                  {nil, 10, "settings"},
 		"overspent":              {join(paid(1), paid(2), paid(3)), 0.5, "within the budget"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -98,9 +98,10 @@ func train(ctx context.Context, o *options, data *dataset.Dataset, p *progress) 
 // open puts the run together: the state, the budget and the trail first, then the policies around the step.
 func (r *run) open(ctx context.Context) (err error) {
 	trail := r.path(trailName)
-	if _, err := os.Stat(trail); err == nil != r.resume {
+	info, err := os.Stat(trail)
+	if begun := err == nil && info.Size() > 0; begun != r.resume {
 		if r.resume {
-			return fmt.Errorf("nothing to resume in %s: %w", r.out, err)
+			return fmt.Errorf("nothing to resume in %s", r.out)
 		}
 		return fmt.Errorf("a run lives in %s already: -resume goes on with it, another -out begins a new one", r.out)
 	}
@@ -130,7 +131,8 @@ func (r *run) open(ctx context.Context) (err error) {
 		return err
 	}
 	return r.event(audit.KindConfig, startData{
-		Task: r.task(), Settings: r.set, Private: r.key == 0, Key: r.key, Step: r.learner.applied,
+		Task: r.task(), Settings: r.set, Private: r.key == 0, Key: r.key,
+		Examples: len(r.data.Train), Step: r.learner.applied,
 	})
 }
 
@@ -260,6 +262,9 @@ func (r *run) restore() error {
 	}
 	if err := readFloats(r.learner.velocity, c.Velocity); err != nil {
 		return fmt.Errorf("checkpoint: velocity: %w", err)
+	}
+	if c.Step > r.before {
+		return fmt.Errorf("the checkpoint has %d steps, the trail in %s only %d charges: the trail was cut", c.Step, r.out, r.before)
 	}
 	r.learner.applied = c.Step
 	r.earlier = *c

@@ -212,6 +212,27 @@ func TestBudgetEndsTheRun(t *testing.T) {
 	}
 }
 
+// A trail that lost its newest entries is found out before anything more is released.
+func TestCutTrailIsNotResumed(t *testing.T) {
+	t.Parallel()
+	o := testOptions(t, "-faults=false")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	mustTrain(t, ctx, o, after{"step 17/", cancel})
+	text, err := os.ReadFile(o.path(trailName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(string(text), "\n")
+	if err := os.WriteFile(o.path(trailName), []byte(strings.Join(lines[:6], "")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.resume, o.given = true, map[string]bool{}
+	if _, err := train(t.Context(), o, toy(), &progress{}); err == nil || !strings.Contains(err.Error(), "the trail was cut") {
+		t.Fatalf("%v", err)
+	}
+}
+
 const childEnv = "SUREFOOT_DPSGD_CHILD"
 
 func TestMain(m *testing.M) {
