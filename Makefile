@@ -6,10 +6,14 @@ BENCHTIME ?= 100ms
 BIN      := .bin
 MODULES  := . examples
 
-.PHONY: demo test race fuzz bench api lint tools clean
+.PHONY: demo resume test race fuzz bench api lint tools clean
 
 demo: ## a real private training run under faults, changing carbon intensity and a budget
+	@rm -rf examples/dpsgd/out
 	cd examples && $(GO) run ./dpsgd -out dpsgd/out
+
+resume: ## goes on with a demo that Ctrl-C ended
+	cd examples && $(GO) run ./dpsgd -resume -out dpsgd/out
 
 test: ## all tests
 	$(GO) test ./... ./examples/...

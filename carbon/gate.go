@@ -184,6 +184,7 @@ func (g *Gate) wait(ctx context.Context, start time.Time) error {
 	defer g.mu.Unlock()
 	g.join(start)
 	defer g.leave()
+	asked := false // just now: what that said counts, however short Check is
 	for {
 		if ctx.Err() != nil {
 			return ended(ctx)
@@ -199,13 +200,16 @@ func (g *Gate) wait(ctx context.Context, start time.Time) error {
 			return nil
 		case g.asking != nil && due:
 			g.sleep(ctx, until, g.asking)
-		case due:
+		case due && !asked:
 			g.ask(ctx, until)
+			asked = true
+			continue
 		case !g.paused:
 			return nil
 		default:
 			g.sleep(ctx, earlier(until, g.next), nil)
 		}
+		asked = false
 	}
 }
 
@@ -229,6 +233,7 @@ func (g *Gate) sleep(ctx context.Context, until time.Time, answered chan struct{
 func (g *Gate) ask(ctx context.Context, until time.Time) {
 	done := make(chan struct{})
 	g.asking = done
+	paused := g.paused // before the call: while it runs another step may end the pause
 	g.mu.Unlock()
 	defer func() { // also when the provider panics
 		g.asking = nil
@@ -239,7 +244,7 @@ func (g *Gate) ask(ctx context.Context, until time.Time) {
 	if ctx.Err() != nil && err != nil {
 		return // the caller has gone; that says nothing of the provider
 	}
-	if g.paused && err != nil && !now.Before(until) {
+	if paused && err != nil && !now.Before(until) {
 		return // the deadline cut the call short; the wait ends as forced
 	}
 	g.observe(now, at, reading, err)

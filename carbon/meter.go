@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -110,6 +111,9 @@ func (m *Meter) Add(ctx context.Context, from, to time.Time, e Energy) error {
 	}
 	if !to.After(from) {
 		return fmt.Errorf("carbon: meter: the interval from %s to %s is empty", stamp(from), stamp(to))
+	}
+	if to.Sub(from) == math.MaxInt64 {
+		return fmt.Errorf("carbon: meter: the interval from %s to %s is longer than 292 years", stamp(from), stamp(to))
 	}
 	parts, missing, err := m.split(ctx, from, to, e)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -103,19 +104,24 @@ func (n *NESO) await(ctx context.Context) {
 func (n *NESO) ask(ctx context.Context, t time.Time) {
 	n.asking = make(chan struct{})
 	n.mu.Unlock()
-	readings, err := n.fetch(ctx, t)
-	n.mu.Lock()
-	close(n.asking)
-	n.asking = nil
+	defer func() { // also when the client panics
+		close(n.asking)
+		n.asking = nil
+	}()
+	readings, err := func() ([]Reading, error) {
+		defer n.mu.Lock()
+		return n.fetch(ctx, t)
+	}()
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
 		n.failed, n.err = time.Now(), err
 	default:
-		n.readings, n.fetched, n.err = readings, time.Now(), nil
-		if _, ok := n.find(t); !ok {
-			n.failed, n.err = n.fetched, &NoDataError{Zone: nesoZone, At: t}
+		if !slices.ContainsFunc(readings, func(r Reading) bool { return r.Covers(t) }) {
+			n.failed, n.err = time.Now(), &NoDataError{Zone: nesoZone, At: t} // what was known of other times stays
+			return
 		}
+		n.readings, n.fetched, n.err = readings, time.Now(), nil
 	}
 }
 

@@ -193,19 +193,22 @@ func (g *Gate) Level() Level {
 func (g *Gate) wait(ctx context.Context, start time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	asked := false // just now: what that said counts, however short Check is
 	for {
 		if ctx.Err() != nil {
 			return ended(ctx)
 		}
 		now := time.Now()
-		if !now.Before(g.next) {
+		if !now.Before(g.next) && !asked {
 			if g.asking != nil {
 				g.sleep(ctx, now.Add(g.cfg.Timeout), g.asking)
 			} else {
 				g.ask(ctx)
+				asked = true
 			}
 			continue
 		}
+		asked = false
 		held := g.holding()
 		left := g.cfg.MaxWait - now.Sub(start)
 		switch {

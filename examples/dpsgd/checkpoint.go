@@ -22,8 +22,9 @@ type checkpoint struct {
 	Data     []byte  `json:"data"` // digest of the data set
 	Step     int     `json:"step"` // steps applied
 	Keyed    bool    `json:"keyed"`
-	Joules   float64 `json:"joules"` // energy so far
-	Grams    float64 `json:"grams"`  // emissions so far
+	Joules   float64 `json:"joules"`      // energy so far
+	Grams    float64 `json:"grams"`       // emissions so far
+	Unknown  float64 `json:"unknown_kwh"` // part of the energy whose intensity was not known
 	Weights  []byte  `json:"weights"`
 	Velocity []byte  `json:"velocity"`
 	Digest   []byte  `json:"digest"` // SHA-256 of all but the energy

@@ -107,6 +107,9 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		return nil, fmt.Errorf("argument %q is not a flag", f.Arg(0))
 	}
 	f.Visit(func(fl *flag.Flag) { o.given[fl.Name] = true })
+	if o.given["not-private-key"] && o.key == 0 {
+		return nil, errors.New("-not-private-key 0 is no key")
+	}
 	if o.live && o.trace != "" {
 		return nil, errors.New("-carbon and -carbon-live are two sources: choose one")
 	}

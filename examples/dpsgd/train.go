@@ -169,6 +169,9 @@ func (r *run) check() error {
 	c.Range("rate", r.set.Rate, 1e-6, 1e6)
 	c.Range("momentum", r.set.Momentum, 0, 0.999)
 	c.Range("speed", r.speed, 1e-3, 1e6)
+	c.RangeDuration("deadline", r.deadline, time.Millisecond, time.Hour)
+	c.Range("watts", r.watts, 0, 1000)
+	c.Range("pue", r.pue, 0, 10)
 	c.Range("checkpoint-every", float64(r.every), 1, 1e6)
 	if err := c.Err(); err != nil {
 		return err
@@ -277,7 +280,7 @@ func (r *run) save() error {
 	totals, digest := r.power.meter.Totals(), r.data.Digest()
 	c := checkpoint{
 		Task: r.task(), Data: digest[:], Step: r.learner.applied, Keyed: r.key != 0,
-		Joules: r.earlier.Joules + r.power.joules, Grams: r.earlier.Grams + totals.Grams,
+		Joules: r.earlier.Joules + r.power.joules, Grams: r.earlier.Grams + totals.Grams, Unknown: r.earlier.Unknown + totals.UnknownKWh,
 		Weights: floatBytes(r.learner.model.Weights), Velocity: floatBytes(r.learner.velocity),
 	}
 	if err := c.save(r.path(checkpointName)); err != nil {
