@@ -397,3 +397,57 @@ func TestNoAllocations(t *testing.T) {
 		require.Zero(t, allocs, name)
 	}
 }
+
+// Restore may take so long that the batch's context ends meanwhile: then there is no other attempt.
+func TestContextEndsDuringRestore(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	calls := 0
+	run := surefoot.Runner[int, int]{
+		Retry:   retries{attempts: 3},
+		Restore: func(context.Context, error) error { cancel(); return nil },
+	}
+	_, err := run.Do(ctx, 0, func(context.Context, int) (int, error) { calls++; return 0, io.EOF })
+	require.Equal(t, 1, calls)
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, io.EOF, "the last cause is never lost")
+}
+
+// answers says of itself whether it is permanent.
+type answers bool
+
+func (a answers) Error() string   { return "an error with an opinion" }
+func (a answers) Permanent() bool { return bool(a) }
+
+// Of several joined errors one that is permanent is enough, wherever it stands.
+func TestPermanentAmongOthers(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{errors.Join(answers(false), answers(true)), errors.Join(answers(true), answers(false))} {
+		calls := 0
+		run := surefoot.Runner[int, int]{Retry: retries{attempts: 3}}
+		_, _ = run.Do(t.Context(), 0, func(context.Context, int) (int, error) { calls++; return 0, err })
+		require.Equal(t, 1, calls)
+	}
+}
+
+// A panic is a failure to a breaker, whatever it was called with.
+func TestPanicIsNotNeutral(t *testing.T) {
+	t.Parallel()
+	var neutral interface{ Neutral() bool }
+	require.ErrorAs(t, error(&surefoot.PanicError{Value: &surefoot.RefusedError{Err: io.EOF}}), &neutral)
+	require.False(t, neutral.Neutral())
+}
+
+// The time that the admitters take for Done is not that of the step.
+func TestRecordedTimeIsTheSteps(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var got records
+		slow := surefoot.AdmitterFuncs{OnDone: func(uint64, error) { <-time.After(time.Minute) }}
+		run := surefoot.Runner[int, int]{Attempt: []surefoot.Admitter{slow}, Record: &got}
+		_, err := run.Do(t.Context(), 0, func(context.Context, int) (int, error) { <-time.After(time.Second); return 0, nil })
+		require.NoError(t, err)
+		require.Equal(t, time.Second, got[0].run)
+		require.Equal(t, time.Minute, got[1].wait)
+	})
+}

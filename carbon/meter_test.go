@@ -268,3 +268,12 @@ func TestMeterAgainstPublishedRunNow(t *testing.T) {
 	}
 	require.Equal(t, 22944/step, checked)
 }
+
+// A forgotten start must not multiply the energy.
+func TestMeterRefusesEndlessIntervals(t *testing.T) {
+	t.Parallel()
+	m, err := NewMeter(TypicalDay(0))
+	require.NoError(t, err)
+	require.Error(t, m.Add(t.Context(), time.Time{}, time.Now(), Energy{Joules: 1, Source: "counter"}))
+	require.Zero(t, m.Totals().KWh)
+}

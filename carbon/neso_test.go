@@ -179,3 +179,33 @@ func FuzzParseNESO(f *testing.F) {
 		}
 	})
 }
+
+// Asking for a time of which nothing is known does not cost what is known of others.
+func TestNESOKeepsWhatItKnows(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(nesoAnswer)) }))
+	t.Cleanup(s.Close)
+	n := &NESO{Client: s.Client(), URL: s.URL}
+	_, err := n.At(t.Context(), nesoNoon)
+	require.NoError(t, err)
+	_, err = n.At(t.Context(), nesoNoon.AddDate(-20, 0, 0))
+	require.ErrorIs(t, err, ErrNoData)
+	_, err = n.At(t.Context(), nesoNoon)
+	require.NoError(t, err)
+}
+
+// However short Check is, an answer that was just asked for counts.
+func TestGateWithTinyCheck(t *testing.T) {
+	t.Parallel()
+	calls := 0
+	g, err := NewGate(GateConfig{
+		Provider: ProviderFunc(func(_ context.Context, at time.Time) (Reading, error) {
+			calls++
+			return Reading{Intensity: 100, Signal: Average, Basis: Measured, From: at, To: at.Add(time.Hour)}, nil
+		}),
+		Pause: 300, MaxWait: time.Hour, Check: 1,
+	})
+	require.NoError(t, err)
+	require.NoError(t, g.Wait(t.Context()))
+	require.LessOrEqual(t, calls, 2)
+}

@@ -497,3 +497,17 @@ func TestGateOpenPathDoesNotAllocate(t *testing.T) {
 		g.Done(token, nil)
 	}))
 }
+
+// However short Check is, a sample that was just taken counts.
+func TestGateWithTinyCheck(t *testing.T) {
+	t.Parallel()
+	samples := 0
+	g, err := NewGate(GateConfig{Check: 1, MaxWait: -1, Source: sourceFunc(func(context.Context) (Sample, error) {
+		samples++
+		return Sample{Memory: Memory{Total: Of(uint64(100)), Available: Of(uint64(90))}}, nil
+	})})
+	require.NoError(t, err)
+	_, err = g.Admit(t.Context())
+	require.NoError(t, err)
+	require.LessOrEqual(t, samples, 2)
+}
