@@ -174,8 +174,8 @@ func (r *rescue) rollback(ctx context.Context, st Strategy) error {
 		r.cfg.Log.Warn("recovery: passed over", "error", damage)
 	}
 	if err := r.store.Abandon(info.Step); err != nil {
-		// What stays is whole, too: another process resumes there and comes here again. This one must not go on beside it.
-		return r.ended(ErrUnsaved, errors.Join(r.d.Err, err))
+		// What stays is whole, too: after a crash now, training would resume there and come here again.
+		r.d.Err = errors.Join(r.d.Err, err)
 	}
 	r.mu.Lock()
 	g := &r.report.Goodput
