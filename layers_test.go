@@ -73,6 +73,10 @@ func forbidden(from, to string) string {
 		return "a package satisfies the root's interfaces without importing it"
 	case coreOf(from) != coreOf(to):
 		return "core packages stand side by side"
+	case strings.HasPrefix(from, to+"/internal/"):
+		return "the mechanism of a package knows nothing of it"
+	case strings.HasPrefix(to, from+"/internal/"):
+		return "" // its own mechanism
 	case strings.HasPrefix(to, from+"/"):
 		return "a package does not import what is built on it"
 	}
@@ -118,6 +122,9 @@ func TestForbiddenImports(t *testing.T) {
 		{"/internal/window", "/internal/ring", true},
 		{"/privacy/noise", "/privacy", true},
 		{"/privacy", "/privacy/noise", false},
+		{"/privacy", "/privacy/internal/lattice", true},
+		{"/privacy/internal/loss", "/privacy/internal/lattice", true},
+		{"/privacy/internal/lattice", "/privacy", false},
 		{"/privacy/noise", "/audit", false},
 	} {
 		require.Equal(t, tt.ok, forbidden(module+tt.from, module+tt.to) == "", "%s imports %s", tt.from, tt.to)

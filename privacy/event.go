@@ -1,9 +1,9 @@
 package privacy
 
 import (
-	"cmp"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Relation says which two datasets a guarantee compares.
@@ -16,6 +16,9 @@ const (
 	AddRemove Relation = 1
 	// ReplaceOne compares datasets of one size that differ in the value of one record; a sum then moves by up to 2*Clip.
 	ReplaceOne Relation = 2
+	// ReplaceSpecial compares datasets in which one record is or is not replaced by a record that contributes nothing: the number of
+	// records, and every batch, stay as they are.
+	ReplaceSpecial Relation = 3
 )
 
 func (r Relation) String() string {
@@ -24,33 +27,77 @@ func (r Relation) String() string {
 		return "add_remove"
 	case ReplaceOne:
 		return "replace_one"
+	case ReplaceSpecial:
+		return "replace_special"
 	}
 	return fmt.Sprintf("Relation(%d)", uint8(r))
 }
 
-// Event is one execution of a randomised mechanism: [Gaussian] or [Poisson], by value. Events are comparable and usable as map
-// keys. No type outside this package is an event.
+// MarshalText returns the name of a relation that is set.
+func (r Relation) MarshalText() ([]byte, error) {
+	if !slices.Contains(relations(), r) {
+		return nil, &InvalidError{"Relation", r, wantRelation}
+	}
+	return []byte(r.String()), nil
+}
+
+// UnmarshalText accepts the names of the relations, nothing else.
+func (r *Relation) UnmarshalText(text []byte) error {
+	for _, known := range relations() {
+		if string(text) == known.String() {
+			*r = known
+			return nil
+		}
+	}
+	return &InvalidError{"Relation", string(text), wantRelation}
+}
+
+const wantRelation = "add_remove, replace_one or replace_special"
+
+func relations() []Relation { return []Relation{AddRemove, ReplaceOne, ReplaceSpecial} }
+
+// Event is one execution of a randomised mechanism, by value. Events are comparable and usable as map keys. No type outside this
+// package is an event, nor is a pointer to one.
 type Event interface {
 	// Validate returns an *InvalidError that names the first field that is out of range, or nil.
 	Validate() error
-	key() key
+	// kind names the type in JSON.
+	kind() string
+	relation() Relation
+	// lower returns what a valid event is accounted as; nothing if it costs nothing.
+	lower() []leaf
+}
+
+// leaf is count independent executions of a mechanism.
+type leaf struct {
+	mechanism
+	count int64
+}
+
+// mechanism is what the accountants know of an event: a comparable value, equal for events that cost the same.
+type mechanism interface {
+	// logMoment returns an upper bound on K(order-1) = (order-1)·D, D the Rényi divergence of the order, the larger of the two
+	// directions; +Inf where nothing is known. It is conditional on a finite privacy loss.
+	logMoment(order float64) float64
+	// infinite is the probability of an infinite privacy loss, rounded up.
+	infinite() float64
 }
 
 // Gaussian adds Gaussian noise to a sum over records.
 type Gaussian struct {
 	// StdDev is the standard deviation of the noise in every coordinate, in the unit of Clip.
-	StdDev float64
+	StdDev float64 `json:"std_dev"`
 	// Clip bounds the L2 norm of the contribution of one record, rounding included.
-	Clip float64
+	Clip float64 `json:"clip"`
 	// Relation says which datasets are compared; it must be set.
-	Relation Relation
+	Relation Relation `json:"relation"`
 }
 
 // Poisson applies Gaussian to a batch that each record enters independently. Only AddRemove is accounted for.
 type Poisson struct {
 	// Rate is the probability, or an upper bound on the probability, that a record enters the batch. 0 costs nothing, 1 is Gaussian.
-	Rate     float64
-	Gaussian Gaussian
+	Rate     float64  `json:"rate"`
+	Gaussian Gaussian `json:"gaussian"`
 }
 
 const (
@@ -86,8 +133,8 @@ func (g Gaussian) Validate() error {
 	if !(g.Clip >= minLength && g.Clip <= maxLength) {
 		return &InvalidError{"Gaussian.Clip", g.Clip, lengths}
 	}
-	if g.Relation != AddRemove && g.Relation != ReplaceOne {
-		return &InvalidError{"Gaussian.Relation", g.Relation, "AddRemove or ReplaceOne"}
+	if !slices.Contains(relations(), g.Relation) {
+		return &InvalidError{"Gaussian.Relation", g.Relation, wantRelation}
 	}
 	if m := g.Multiplier(); !(m >= minMultiplier && m <= maxMultiplier) {
 		return &InvalidError{"Gaussian.Multiplier", m, "a number from 1e-6 to 1e12"}
@@ -109,57 +156,41 @@ func (p Poisson) Validate() error {
 	return nil
 }
 
-type kind uint8
-
-const (
-	kindGaussian kind = 1
-	kindPoisson  kind = 2
-)
-
-// key is an event as one concrete comparable type: comparing keys needs neither reflection nor allocation.
-type key struct {
-	kind         kind
-	relation     Relation
-	rate         float64
-	stdDev, clip float64
-}
-
-func (g Gaussian) key() key {
-	return key{kind: kindGaussian, relation: g.Relation, rate: 1, stdDev: g.StdDev, clip: g.Clip}
-}
-
-func (p Poisson) key() key {
-	k := p.Gaussian.key()
-	k.kind, k.rate = kindPoisson, p.Rate
-	return k
-}
-
-// keyOf refuses nil and pointers to events: a pointer has the methods too, but its value may change after it was charged.
-// The event does not escape, so that a caller may pass a struct without allocating.
-func keyOf(e Event) (key, error) {
+// canonical returns the event held in e. It refuses nil and pointers, whose values may change after they were charged, and types that
+// embed an event. The event does not escape, so that a caller may pass a struct without allocating.
+func canonical(e Event) (Event, error) {
 	switch e := e.(type) {
 	case Gaussian:
-		return e.key(), nil
+		return e, nil
 	case Poisson:
-		return e.key(), nil
+		return e, nil
 	case nil:
-		return key{}, &InvalidError{"Event", "nil", "a Gaussian or a Poisson"}
+		return nil, &InvalidError{"Event", "nil", "an event of this package"}
 	}
-	return key{}, &InvalidError{"Event", "of another type", "a Gaussian or a Poisson by value"}
+	return nil, &InvalidError{"Event", "of another type", "an event of this package, by value"}
 }
 
-func (k key) event() Event {
-	g := Gaussian{StdDev: k.stdDev, Clip: k.clip, Relation: k.relation}
-	if k.kind == kindPoisson {
-		return Poisson{Rate: k.rate, Gaussian: g}
+// valid is canonical and Validate in one.
+func valid(e Event) (Event, error) {
+	own, err := canonical(e) // e itself would escape through the call of Validate
+	if err != nil {
+		return nil, err
 	}
-	return g
+	return own, own.Validate()
 }
 
-// compare orders keys, so that sums over them have one order whatever the history.
-func (k key) compare(o key) int {
-	return cmp.Or(
-		cmp.Compare(k.relation, o.relation), cmp.Compare(k.rate, o.rate), cmp.Compare(k.stdDev, o.stdDev), cmp.Compare(k.clip, o.clip),
-		cmp.Compare(k.kind, o.kind),
-	)
+func (Gaussian) kind() string         { return "gaussian" }
+func (g Gaussian) relation() Relation { return g.Relation }
+func (g Gaussian) lower() []leaf      { return []leaf{{sampledGaussian{1, g.Multiplier()}, 1}} }
+
+func (Poisson) kind() string         { return "poisson" }
+func (p Poisson) relation() Relation { return p.Gaussian.Relation }
+
+// lower rounds towards more divergence: Multiplier is rounded down, and a rate so small that its square could underflow is rounded up
+// (the divergence does not decrease in the rate).
+func (p Poisson) lower() []leaf {
+	if p.Rate == 0 {
+		return nil
+	}
+	return []leaf{{sampledGaussian{max(p.Rate, 1e-60), p.Gaussian.Multiplier()}, 1}}
 }

@@ -40,30 +40,30 @@ func NewFilter(b Budget, plan Event) (*Filter, error) {
 	if err := b.Validate(); err != nil {
 		return nil, err
 	}
-	k, err := keyOf(plan)
+	f := &Filter{budget: b}
+	x, err := f.history.entry(plan)
 	if err != nil {
 		return nil, err
 	}
-	if err := k.event().Validate(); err != nil {
+	if err := additive(x); err != nil {
 		return nil, err
 	}
-	if k.rate == 0 {
-		return nil, &InvalidError{"plan", plan, "an event that costs something"}
+	if len(x.parts) == 0 {
+		return nil, &InvalidError{"plan", x.event, "an event that costs something"}
 	}
-	m := k.mechanism()
 	// The capacity is concave and increasing in c, K convex: their quotient has one maximum where it is positive.
 	order, value, _ := minimise(func(order float64) float64 {
 		limit := capacityAt(order-1, b)
 		if limit <= 0 {
 			return math.Inf(1)
 		}
-		return -limit / m.logMoment(order)
+		return -limit / x.logMoment(order)
 	}, startRung)
 	if !(value <= -1) {
 		return nil, &InvalidError{"Budget", b, fmt.Sprintf("at least the cost of one execution of %+v", plan)}
 	}
-	f := &Filter{budget: b, order: order, limit: capacityAt(order-1, b)}
-	f.history.relation = k.relation
+	f.order, f.limit = order, capacityAt(order-1, b)
+	f.history.relation = x.event.relation()
 	return f, nil
 }
 
@@ -103,30 +103,30 @@ func (f *Filter) Spend(e Event) error {
 
 // SpendN charges n executions of e at once, all or nothing; n = 0 only validates.
 func (f *Filter) SpendN(e Event, n int) error {
-	k, err := keyOf(e)
-	if err != nil {
-		return err
-	}
 	if n < 0 {
 		return &InvalidError{"count", n, "0 or more"}
 	}
 	if f == nil {
-		return &ExhaustedError{Event: k.event(), Count: n}
+		own, err := valid(e)
+		if err != nil {
+			return err
+		}
+		return &ExhaustedError{Event: own, Count: n}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	x, err := f.entry(k)
+	x, err := f.entry(e)
 	if err != nil {
 		return err
 	}
 	units, fits := f.fits(x, n)
 	if !fits && f.order == 0 {
-		return &ExhaustedError{Event: k.event(), Count: n}
+		return &ExhaustedError{Event: x.event, Count: n}
 	}
 	if !fits {
 		return &ExhaustedError{
-			Event: k.event(), Count: n, Order: f.order,
-			Spent: f.renyi(f.spent), Requested: divergence(up(ceil(int64(n))*x.curve.logMoment(f.order), 2), f.order), Limit: f.renyi(f.units()),
+			Event: x.event, Count: n, Order: f.order,
+			Spent: f.renyi(f.spent), Requested: divergence(x.times(int64(n), f.order), f.order), Limit: f.renyi(f.units()),
 		}
 	}
 	if err := f.history.add(x, int64(n)); err != nil {
@@ -138,13 +138,12 @@ func (f *Filter) SpendN(e Event, n int) error {
 
 // Admits reports whether SpendN(e, n) would succeed now.
 func (f *Filter) Admits(e Event, n int) bool {
-	k, err := keyOf(e)
-	if err != nil || f == nil || n < 0 {
+	if f == nil || n < 0 {
 		return false
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	x, err := f.entry(k)
+	x, err := f.entry(e)
 	if err != nil {
 		return false
 	}
@@ -154,16 +153,13 @@ func (f *Filter) Admits(e Event, n int) bool {
 
 // Remaining returns how many more executions of e fit, exactly; math.MaxInt for an event that costs nothing.
 func (f *Filter) Remaining(e Event) (int, error) {
-	k, err := keyOf(e)
-	if err != nil {
-		return 0, err
-	}
 	if f == nil {
-		return 0, nil
+		_, err := valid(e)
+		return 0, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	x, err := f.entry(k)
+	x, err := f.entry(e)
 	if err != nil {
 		return 0, err
 	}
@@ -217,12 +213,28 @@ func (f *Filter) renyi(units uint64) float64 {
 }
 
 // entry adds the cost at the filter's order.
-func (f *Filter) entry(k key) (*entry, error) {
-	x, err := f.history.entry(k)
-	if err == nil && x.count == 0 && f.order != 0 {
-		x.cost = cost(x.curve.logMoment(f.order), f.limit)
+func (f *Filter) entry(e Event) (*entry, error) {
+	x, err := f.history.entry(e)
+	if err != nil {
+		return nil, err
 	}
-	return x, err
+	if err := additive(x); err != nil {
+		return nil, err
+	}
+	if x.count == 0 && f.order != 0 {
+		x.cost = cost(x.logMoment(f.order), f.limit)
+	}
+	return x, nil
+}
+
+// additive refuses events that may lose everything: their delta does not add up at a Rényi order.
+func additive(x *entry) error {
+	for _, p := range x.parts {
+		if d := p.infinite(); d != 0 {
+			return &InvalidError{"Event", x.event, "an event without a delta of its own"}
+		}
+	}
+	return nil
 }
 
 // cost is k/limit in units, rounded up; more than the whole budget is all one.
@@ -295,6 +307,11 @@ func (f *Filter) Restore(data []byte) error {
 	if err := checkOrder(saved.Order); err != nil {
 		return err
 	}
+	for _, x := range h.entries {
+		if err := additive(x); err != nil {
+			return err
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.order == 0 || saved.Budget != f.budget {
@@ -310,13 +327,13 @@ func (f *Filter) Restore(data []byte) error {
 			return &InvalidError{"state's order", order, "an order at which the budget admits anything"}
 		}
 	}
-	if err := f.history.merge(h); err != nil {
+	if err := f.history.raise(h); err != nil {
 		return err
 	}
 	f.order, f.limit = order, limit
 	sum := uint64(0)
-	for _, x := range f.history.byKey {
-		x.cost = cost(x.curve.logMoment(order), limit)
+	for _, x := range f.history.entries {
+		x.cost = cost(x.logMoment(order), limit)
 		hi, lo := bits.Mul64(x.cost, uint64(x.count))
 		if hi != 0 {
 			lo = budgetUnits + 1

@@ -2,9 +2,11 @@ package privacy
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -226,7 +228,7 @@ func TestFilterResumes(t *testing.T) {
 	spent := newFilter(t, b, other)
 	require.NoError(t, spent.Spend(other))
 	require.ErrorIs(t, spent.Restore(early), ErrInvalid)
-	require.Equal(t, 1, int(spent.history.byKey[other.key()].count))
+	require.Equal(t, 1, int(spent.history.entries[other].count))
 }
 
 // A filter is a set of counts and a sum; the model keeps them as such, and asks the accountant whether the budget was kept.
@@ -315,7 +317,6 @@ func FuzzRestore(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(saved)
-	f.Add([]byte(`{"version":1,"kind":"rdp","events":[]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var r RDP
 		require.NoError(t, r.Add(e, 2))
@@ -344,23 +345,40 @@ func FuzzRestore(f *testing.F) {
 	})
 }
 
+// sealed puts the digest into a state.
+func sealed(t *testing.T, text string) string {
+	t.Helper()
+	var s state
+	require.NoError(t, json.Unmarshal([]byte(text), &s), text)
+	var err error
+	s.Digest, err = s.digest()
+	require.NoError(t, err)
+	data, err := json.Marshal(s)
+	require.NoError(t, err)
+	return string(data)
+}
+
 func TestHostileStates(t *testing.T) {
 	t.Parallel()
-	event := `{"type":"poisson","rate":0.01,"std_dev":1,"clip":1,"relation":"add_remove","count":3}`
-	rdp := func(events string) string { return `{"version":1,"kind":"rdp","events":[` + events + `]}` }
+	const gaussian, poisson = `{"std_dev":1,"clip":1,"relation":"add_remove"}`, `{"rate":0.01,"gaussian":{"std_dev":1,"clip":1,"relation":"add_remove"}}`
+	event := func(kind, params, count string) string {
+		return `{"event":{"version":1,"type":"` + kind + `","params":` + params + `},"count":` + count + `}`
+	}
+	rdp := func(events string) string { return sealed(t, `{"version":2,"kind":"rdp","events":[`+events+`]}`) }
+	good := event("poisson", poisson, "3")
+	require.NoError(t, new(RDP).Restore([]byte(rdp(good))))
 	for _, bad := range []string{
-		``, `null`, `[]`, `{}`, `1`, rdp(event) + `x`, rdp(event) + rdp(event), rdp(event + `,` + event),
-		`{"version":2,"kind":"rdp","events":[]}`, `{"version":1,"kind":"filter","events":[]}`, `{"version":1,"kind":"rdp","events":[],"more":1}`,
-		`{"version":1,"kind":"rdp","events":[],"filter":{}}`,
-		rdp(`{"type":"poisson","std_dev":1,"clip":1,"relation":"add_remove","count":3}`),
-		rdp(`{"type":"gaussian","rate":0.5,"std_dev":1,"clip":1,"relation":"add_remove","count":3}`),
-		rdp(`{"type":"laplace","std_dev":1,"clip":1,"relation":"add_remove","count":3}`),
-		rdp(`{"type":"gaussian","std_dev":1,"clip":1,"relation":"","count":3}`),
-		rdp(`{"type":"gaussian","std_dev":-1,"clip":1,"relation":"add_remove","count":3}`),
-		rdp(`{"type":"gaussian","std_dev":1,"clip":1,"relation":"add_remove","count":0}`),
-		rdp(`{"type":"gaussian","std_dev":1,"clip":1,"relation":"add_remove","count":-3}`),
-		rdp(`{"type":"gaussian","std_dev":1,"clip":1,"relation":"add_remove","count":1e30}`),
-		rdp(event + `,{"type":"gaussian","std_dev":1,"clip":1,"relation":"replace_one","count":3}`),
+		``, `null`, `[]`, `{}`, `1`, rdp(good) + `x`, rdp(good) + rdp(good), rdp(good + `,` + good),
+		strings.Replace(rdp(good), `"count":3`, `"count":2`, 1), // edited
+		sealed(t, `{"version":1,"kind":"rdp","events":[]}`), sealed(t, `{"version":2,"kind":"filter","events":[]}`),
+		`{"version":2,"kind":"rdp","events":[],"more":1}`, sealed(t, `{"version":2,"kind":"rdp","events":[],"filter":{}}`),
+		rdp(event("poisson", gaussian, "3")), rdp(event("gaussian", poisson, "3")), rdp(event("poison", poisson, "3")),
+		rdp(strings.Replace(good, `"version":1`, `"version":2`, 1)),
+		rdp(event("gaussian", `{"std_dev":1,"clip":1,"relation":""}`, "3")),
+		rdp(event("gaussian", `{"std_dev":1,"clip":1}`, "3")),
+		rdp(event("gaussian", `{"std_dev":-1,"clip":1,"relation":"add_remove"}`, "3")),
+		rdp(event("gaussian", gaussian, "0")), rdp(event("gaussian", gaussian, "-3")),
+		rdp(good + `,` + event("gaussian", `{"std_dev":1,"clip":1,"relation":"replace_one"}`, "3")),
 	} {
 		var r RDP
 		require.ErrorIs(t, r.Restore([]byte(bad)), ErrInvalid, bad)
@@ -369,9 +387,8 @@ func TestHostileStates(t *testing.T) {
 	// Counts beyond the budget, and a spend above what the counts explain, both stand.
 	f := newFilter(t, Budget{2, 1e-5}, sampled(.01, 1))
 	state := func(spent, count string) []byte {
-		return []byte(`{"version":1,"kind":"filter","filter":{"budget":{"epsilon":2,"delta":1e-05},"order":8,"spent":` + spent + `},"events":[
-			{"type":"poisson","rate":0.01,"std_dev":1,"clip":1,"relation":"add_remove","count":` + count + `},
-			{"type":"poisson","rate":0.02,"std_dev":1,"clip":1,"relation":"add_remove","count":1}]}`)
+		return []byte(sealed(t, `{"version":2,"kind":"filter","filter":{"budget":{"epsilon":2,"delta":1e-05},"order":8,"spent":`+spent+`},"events":[`+
+			event("poisson", poisson, count)+`,`+event("poisson", strings.Replace(poisson, "0.01", "0.02", 1), "1")+`]}`))
 	}
 	require.ErrorIs(t, f.Restore(state("1152921504606846977", "1")), ErrInvalid)
 	require.NoError(t, f.Restore(state("0", "9223372036854775807")))

@@ -1,6 +1,7 @@
 package privacy
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"sync"
@@ -10,88 +11,154 @@ import (
 type history struct {
 	relation Relation // of the first event; 0 before
 	last     *entry
-	byKey    map[key]*entry
+	entries  map[Event]*entry
+	curves   map[mechanism]*curve
+	order    []*entry // the entries in the one order in which they are summed and saved; nil when it must be made anew
 }
 
+// entry is one distinct event.
 type entry struct {
-	key
+	event Event
+	name  string // its JSON: entries are ordered by it
+	parts []part
 	count int64
-	curve *curve
 	cost  uint64 // of one execution, in units of the owning Filter
 }
 
-// entry returns the entry for k. A new event is validated and prepared, but not yet part of the history: add does that.
-func (h *history) entry(k key) (*entry, error) {
-	if h.last != nil && h.last.key == k {
-		return h.last, nil
-	}
-	if known, ok := h.byKey[k]; ok {
-		return known, nil
-	}
-	e := k.event()
-	if err := e.Validate(); err != nil {
+// part is what a leaf of an event adds to one execution.
+type part struct {
+	*curve
+	count int64
+}
+
+// entry returns the entry for e. A new event is validated and prepared, but not yet part of the history: add does that.
+func (h *history) entry(e Event) (*entry, error) {
+	own, err := canonical(e) // e itself must not escape
+	if err != nil {
 		return nil, err
 	}
-	if h.relation != 0 && h.relation != k.relation {
-		return nil, &InvalidError{"Relation", k.relation, "the " + h.relation.String() + " of the earlier events"}
+	if known, ok := h.entries[own]; ok {
+		return known, nil
 	}
-	return &entry{key: k, curve: &curve{mechanism: k.mechanism()}}, nil
+	name, err := MarshalEvent(own) // validates
+	if err != nil {
+		return nil, err
+	}
+	if r := own.relation(); h.relation != 0 && h.relation != r {
+		return nil, &InvalidError{"Relation", r, "the " + h.relation.String() + " of the earlier events"}
+	}
+	x := &entry{event: own, name: string(name)}
+	for _, l := range own.lower() {
+		c, ok := h.curves[l.mechanism]
+		if !ok {
+			c = &curve{mechanism: l.mechanism}
+		}
+		x.parts = append(x.parts, part{c, l.count})
+	}
+	return x, nil
 }
 
 // repeats returns the entry of the last event if e is the same again, else nil: the path of every step but the first.
 func (h *history) repeats(e Event) *entry {
-	x := h.last
-	if x == nil {
-		return nil
-	}
-	switch e := e.(type) {
-	case Poisson:
-		if x.kind == kindPoisson && x.rate == e.Rate && x.same(&e.Gaussian) {
-			return x
-		}
-	case Gaussian:
-		if x.kind == kindGaussian && x.same(&e) {
-			return x
-		}
+	if x := h.last; x != nil && x.event == e {
+		return x
 	}
 	return nil
 }
 
-func (k *key) same(g *Gaussian) bool {
-	return k.stdDev == g.StdDev && k.clip == g.Clip && k.relation == g.Relation
-}
-
-// add counts n more executions of e; on error nothing has changed.
-func (h *history) add(e *entry, n int64) error {
-	if n > math.MaxInt64-e.count {
+// add counts n more executions of x; on error nothing has changed.
+func (h *history) add(x *entry, n int64) error {
+	most := int64(math.MaxInt64)
+	for _, p := range x.parts {
+		most = min(most, math.MaxInt64/p.count)
+	}
+	if n > most-x.count {
 		return &InvalidError{"count", n, "a total that fits 63 bits"}
 	}
 	if n == 0 {
 		return nil
 	}
-	if e.count == 0 {
-		if h.byKey == nil {
-			h.byKey = make(map[key]*entry)
+	if x.count == 0 {
+		if h.entries == nil {
+			h.entries, h.curves = make(map[Event]*entry), make(map[mechanism]*curve)
 		}
-		h.byKey[e.key] = e
-		h.relation = e.relation
+		h.entries[x.event] = x
+		for _, p := range x.parts {
+			h.curves[p.mechanism] = p.curve
+		}
+		h.relation = x.event.relation()
+		h.order = nil
 	}
-	e.count += n
-	h.last = e
+	x.count += n
+	h.last = x
 	return nil
 }
 
-// sorted returns copies of the entries in the one order in which they are summed and saved.
+// sorted returns copies of the entries in their order.
 func (h *history) sorted() []entry {
-	s := make([]entry, 0, len(h.byKey))
-	for _, e := range h.byKey {
-		s = append(s, *e)
+	if h.order == nil {
+		for _, x := range h.entries {
+			h.order = append(h.order, x)
+		}
+		slices.SortFunc(h.order, func(a, b *entry) int { return cmp.Compare(a.name, b.name) })
 	}
-	slices.SortFunc(s, func(a, b entry) int { return a.compare(b.key) })
+	s := make([]entry, len(h.order))
+	for i, x := range h.order {
+		s[i] = *x
+	}
 	return s
 }
 
-// curve is the Rényi curve of one event. It remembers the orders of the search ladder.
+// logMoment returns an upper bound on K(order-1) of one execution.
+func (x *entry) logMoment(order float64) float64 {
+	return x.times(1, order)
+}
+
+// times returns an upper bound on K(order-1) of n executions, every product and sum rounded up.
+func (x *entry) times(n int64, order float64) float64 {
+	sum := 0.0
+	for _, p := range x.parts {
+		if k := p.logMoment(order); k > 0 {
+			sum = up(sum+ceil(n)*ceil(p.count)*k, 4)
+		}
+	}
+	return sum
+}
+
+// total returns an upper bound on K(order-1) of all entries.
+func total(entries []entry, order float64) float64 {
+	sum := 0.0
+	for i := range entries {
+		if k := entries[i].times(entries[i].count, order); k > 0 {
+			sum = math.Nextafter(sum+k, math.Inf(1))
+		}
+	}
+	return sum
+}
+
+// infinite returns an upper bound on the probability of an infinite privacy loss of all entries.
+func infinite(entries []entry) float64 {
+	sum := 0.0
+	for _, x := range entries {
+		for _, p := range x.parts {
+			if d := p.infinite(); d > 0 {
+				sum = up(sum+ceil(x.count)*ceil(p.count)*d, 4)
+			}
+		}
+	}
+	return min(sum, 1)
+}
+
+// ceil returns the smallest float64 that is at least n >= 0.
+func ceil(n int64) float64 {
+	f := float64(n)
+	if f < 0x1p63 && int64(f) < n {
+		f = math.Nextafter(f, math.Inf(1))
+	}
+	return f
+}
+
+// curve is the Rényi curve of one mechanism. It remembers the orders of the search ladder.
 type curve struct {
 	mechanism
 	mu     sync.Mutex
@@ -113,24 +180,4 @@ func (c *curve) logMoment(order float64) float64 {
 		c.ladder[order] = v
 	}
 	return v
-}
-
-// total returns an upper bound on K(order-1) of all entries, every product and sum rounded up.
-func total(entries []entry, order float64) float64 {
-	sum := 0.0
-	for i := range entries {
-		if k := entries[i].curve.logMoment(order); k > 0 {
-			sum = math.Nextafter(sum+math.Nextafter(ceil(entries[i].count)*k, math.Inf(1)), math.Inf(1))
-		}
-	}
-	return sum
-}
-
-// ceil returns the smallest float64 that is at least n >= 0.
-func ceil(n int64) float64 {
-	f := float64(n)
-	if f < 0x1p63 && int64(f) < n {
-		f = math.Nextafter(f, math.Inf(1))
-	}
-	return f
 }

@@ -10,26 +10,18 @@ const (
 	maxNodes    = 1 << 18 // largest quadrature grid
 )
 
-// mechanism is the Gaussian with noise multiplier sigma on a Poisson sample of rate q.
+// sampledGaussian is the Gaussian with noise multiplier sigma on a Poisson sample of rate q.
 //
 // With x ~ N(0, sigma²), v = (x-1/2)/sigma² and r = 1-q+q·e^v, the Rényi divergence of order a is log A(a)/(a-1), A(a) = E[r^a]:
 // the direction that removes a record, which is the larger one (Mironov, Talwar, Zhang 2019, "Rényi differential privacy of the
 // sampled Gaussian mechanism", arXiv 1908.10530).
-type mechanism struct{ q, sigma float64 }
+type sampledGaussian struct{ q, sigma float64 }
 
-// mechanism rounds towards more divergence: Multiplier is rounded down, and a rate so small that its square could underflow is
-// rounded up (A does not decrease in q).
-func (k key) mechanism() mechanism {
-	q := k.rate
-	if q > 0 {
-		q = max(q, 1e-60)
-	}
-	return mechanism{q, Gaussian{StdDev: k.stdDev, Clip: k.clip, Relation: k.relation}.Multiplier()}
-}
+func (sampledGaussian) infinite() float64 { return 0 }
 
 // logMoment returns an upper bound on log A(a) for a > 1. Integer orders are exact sums, other orders quadratures; both exceed
 // the exact value by less than 1e-11 of it, mostly 1e-14. Where neither is affordable (sigma below about 0.01) a closed form stands in.
-func (m mechanism) logMoment(a float64) float64 {
+func (m sampledGaussian) logMoment(a float64) float64 {
 	if m.q == 0 {
 		return 0
 	}
@@ -52,7 +44,7 @@ func (m mechanism) logMoment(a float64) float64 {
 
 // binomial is the sum over i of C(n,i) q^i (1-q)^(n-i) e^((i²-i)/(2 sigma²)) in the form free of cancellation: the weights of
 // C(n,i) q^i (1-q)^(n-i) sum to 1 and the exponent is 0 for i < 2, so A-1 is the sum over i >= 2 with expm1 for exp.
-func (m mechanism) binomial(n int) float64 {
+func (m sampledGaussian) binomial(n int) float64 {
 	logQ, logP := math.Log(m.q), math.Log1p(-m.q)
 	half := 1 / (2 * m.sigma * m.sigma)
 	var sum scaled
@@ -79,7 +71,7 @@ func (m mechanism) binomial(n int) float64 {
 
 // closed bounds A from above for real orders: (1+y)^a <= sum over j <= floor(a) of C(a,j) y^j, plus y^a, by induction on a from
 // (1+y)^a <= 1+y^a for a <= 1, since the derivatives are ordered. With y = q·e^v/(1-q) every moment is closed.
-func (m mechanism) closed(a float64) float64 {
+func (m sampledGaussian) closed(a float64) float64 {
 	logQ, logP := math.Log(m.q), math.Log1p(-m.q)
 	half := 1 / (2 * m.sigma * m.sigma)
 	var sum scaled
@@ -124,11 +116,11 @@ func (m mechanism) closed(a float64) float64 {
 // Cut ends. Beyond lo = -10sigma and hi = max(a,2)+10sigma, g = f·n falls at least like e^(-9.7|x|/sigma): to the right because
 // (log f)' <= (2/(1-e^-v) + max(a-2,0))/sigma², to the left because f grows at most like (1/2-x)². Both the rest of the integral
 // and of the sum are then at most g(end)·sigma/9.7.
-func (m mechanism) quadrature(a float64) (float64, bool) {
+func (m sampledGaussian) quadrature(a float64) (float64, bool) {
 	return m.trapezoid(a, m.step(a, 39.5))
 }
 
-func (m mechanism) step(a, accuracy float64) (dx float64) {
+func (m sampledGaussian) step(a, accuracy float64) (dx float64) {
 	theta, amplify, extra := 3.1, 1.0, 1.0
 	if a < 2 {
 		theta, amplify, extra = 2*math.Pi/3, 2.0, 2.0
@@ -138,7 +130,7 @@ func (m mechanism) step(a, accuracy float64) (dx float64) {
 	return float64(math.Nextafter32(float32(dx), 0)) // 24 bits: the nodes k·dx are exact
 }
 
-func (m mechanism) trapezoid(a, dx float64) (float64, bool) {
+func (m sampledGaussian) trapezoid(a, dx float64) (float64, bool) {
 	c, s := a-1, m.sigma
 	lo, hi := math.Floor(-10*s/dx), math.Ceil((max(a, 2)+10*s)/dx)
 	if !(hi-lo <= maxNodes) {
@@ -171,7 +163,7 @@ func (m mechanism) trapezoid(a, dx float64) (float64, bool) {
 }
 
 // loss returns l = log(1-q+q·e^v) and a bound on its error in ulp, when v is known to 3 ulp.
-func (m mechanism) loss(v, logQ float64) (l, err float64) {
+func (m sampledGaussian) loss(v, logQ float64) (l, err float64) {
 	if v+logQ > 30 {
 		l = v + logQ + math.Log1p((1-m.q)/m.q*math.Exp(-v))
 		return l, 5*v - 6*logQ + 4*l

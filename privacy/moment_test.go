@@ -53,7 +53,7 @@ func TestQuadratureMeetsBinomial(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(3, 4))
 	for range 300 {
-		m := mechanism{math.Exp(-20 * rng.Float64()), math.Exp(math.Log(0.08) + rng.Float64()*math.Log(1e4/0.08))}
+		m := sampledGaussian{math.Exp(-20 * rng.Float64()), math.Exp(math.Log(0.08) + rng.Float64()*math.Log(1e4/0.08))}
 		n := 2 + int(math.Exp(rng.Float64()*math.Log(900)))
 		quad, ok := m.quadrature(float64(n))
 		require.True(t, ok, "%+v order %d", m, n)
@@ -69,7 +69,7 @@ func TestQuadratureErrorBound(t *testing.T) {
 	for _, q := range []float64{1e-6, 1e-3, .1, .9, .9999} {
 		for _, sigma := range []float64{.3, .5, 1, 3, 20, 500} {
 			for _, order := range []float64{1 + 1e-8, 1.01, 1.5, 1.99, 2, 2.5, 7.3, 40, 333.3} {
-				m := mechanism{q, sigma}
+				m := sampledGaussian{q, sigma}
 				exact, ok := m.quadrature(order)
 				require.True(t, ok)
 				for _, accuracy := range []float64{0.5, 1, 2, 4, 8, 16} {
@@ -120,7 +120,7 @@ func TestClosedFormIsAbove(t *testing.T) {
 	t.Parallel()
 	for _, sigma := range []float64{.002, .05, .5, 2} {
 		for _, q := range []float64{1e-6, .01, .5, .99} {
-			m := mechanism{q, sigma}
+			m := sampledGaussian{q, sigma}
 			for n := 2; n < 200; n += 13 {
 				require.GreaterOrEqual(t, m.closed(float64(n)), m.binomial(n)*(1-1e-12), "%+v order %d", m, n)
 			}

@@ -47,16 +47,12 @@ func (r *RDP) Step(e Event) error {
 // Add records n executions of e; n = 0 only validates. The first event fixes the relation, and events under another relation
 // are refused. On error nothing was recorded.
 func (r *RDP) Add(e Event, n int) error {
-	k, err := keyOf(e)
-	if err != nil {
-		return err
-	}
 	if n < 0 {
 		return &InvalidError{"count", n, "0 or more"}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	x, err := r.history.entry(k)
+	x, err := r.history.entry(e)
 	if err != nil {
 		return err
 	}
@@ -69,7 +65,12 @@ func (r *RDP) Epsilon(delta float64) (Interval, error) {
 	if err := checkDelta("delta", delta); err != nil {
 		return Interval{}, err
 	}
-	return r.best(func(c, k float64) float64 { return epsilonAt(c, k, delta) }, func(v float64) float64 { return v }), nil
+	entries := r.snapshot()
+	rest := math.Nextafter(delta-infinite(entries), 0)
+	if !(rest > 0) {
+		return Interval{}, &InvalidError{"delta", delta, "above the probability of an infinite loss of the recorded events"}
+	}
+	return r.best(entries, func(c, k float64) float64 { return epsilonAt(c, k, rest) }, func(v float64) float64 { return v }), nil
 }
 
 // Delta returns an upper bound on the delta of everything recorded, at eps >= 0. Where the bound is too small for a float64 it
@@ -78,15 +79,16 @@ func (r *RDP) Delta(eps float64) (Interval, error) {
 	if !(eps >= 0 && eps <= maxEpsilon) {
 		return Interval{}, &InvalidError{"eps", eps, "a number from 0 to 1e15"}
 	}
-	return r.best(func(c, k float64) float64 { return logDeltaAt(c, k, eps) }, func(v float64) float64 {
-		return min(1, up(math.Exp(v), 8))
+	entries := r.snapshot()
+	rest := infinite(entries)
+	return r.best(entries, func(c, k float64) float64 { return logDeltaAt(c, k, eps) }, func(v float64) float64 {
+		return min(1, up(up(math.Exp(v), 8)+rest, 2))
 	}), nil
 }
 
 // best minimises value(order-1, K) over the orders of r.
-func (r *RDP) best(value func(c, k float64) float64, result func(float64) float64) Interval {
-	entries := r.snapshot()
-	if !slices.ContainsFunc(entries, func(e entry) bool { return e.curve.q > 0 }) {
+func (r *RDP) best(entries []entry, value func(c, k float64) float64, result func(float64) float64) Interval {
+	if !slices.ContainsFunc(entries, func(x entry) bool { return len(x.parts) > 0 }) {
 		return Interval{Method: "nothing spent", Converged: true}
 	}
 	at := func(order float64) float64 { return value(order-1, total(entries, order)) }
@@ -117,17 +119,15 @@ func (r *RDP) Renyi(order float64) (float64, error) {
 // events it is the divergence of removing a record, the larger of the two directions. It exceeds the exact value by less than 1e-11 of
 // it where sigma is 0.03 or more.
 func Renyi(e Event, order float64) (float64, error) {
-	k, err := keyOf(e)
+	var h history
+	x, err := h.entry(e)
 	if err != nil {
-		return 0, err
-	}
-	if err := k.event().Validate(); err != nil {
 		return 0, err
 	}
 	if err := checkOrder(order); err != nil {
 		return 0, err
 	}
-	return divergence(k.mechanism().logMoment(order), order), nil
+	return divergence(x.logMoment(order), order), nil
 }
 
 func divergence(k, order float64) float64 {

@@ -1,14 +1,14 @@
 package privacy
 
 import (
-	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 )
 
-const stateVersion = 1
+const stateVersion = 2
 
 // state is what is saved: counts per event, never curves or epsilons.
 type state struct {
@@ -16,6 +16,7 @@ type state struct {
 	Kind    string       `json:"kind"`
 	Filter  *filterState `json:"filter,omitempty"`
 	Events  []eventState `json:"events"`
+	Digest  string       `json:"digest"` // SHA-256 of the state with an empty digest: against damage, not against an enemy
 }
 
 type filterState struct {
@@ -25,81 +26,72 @@ type filterState struct {
 }
 
 type eventState struct {
-	Type     string   `json:"type"`
-	Rate     *float64 `json:"rate,omitempty"`
-	StdDev   float64  `json:"std_dev"`
-	Clip     float64  `json:"clip"`
-	Relation string   `json:"relation"`
-	Count    int64    `json:"count"`
+	Event json.RawMessage `json:"event"`
+	Count int64           `json:"count"`
+}
+
+func (s state) digest() (string, error) {
+	s.Digest = ""
+	data, err := json.Marshal(s)
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:]), err
 }
 
 func encodeState(kind string, f *filterState, entries []entry) ([]byte, error) {
-	s := state{Version: stateVersion, Kind: kind, Filter: f, Events: []eventState{}}
-	for _, e := range entries {
-		es := eventState{Type: "gaussian", StdDev: e.stdDev, Clip: e.clip, Relation: e.relation.String(), Count: e.count}
-		if e.kind == kindPoisson {
-			es.Type, es.Rate = "poisson", &e.rate
-		}
-		s.Events = append(s.Events, es)
+	s := state{Version: stateVersion, Kind: kind, Filter: f, Events: make([]eventState, len(entries))}
+	for i, x := range entries {
+		s.Events[i] = eventState{json.RawMessage(x.name), x.count}
+	}
+	var err error
+	if s.Digest, err = s.digest(); err != nil {
+		return nil, err
 	}
 	return json.Marshal(s)
 }
 
-// decodeState accepts only what encodeState writes: known fields, valid events, each once, with a positive count.
+// decodeState accepts only what encodeState writes: known fields, the digest, valid events, each once, with a positive count.
 func decodeState(kind string, data []byte) (*state, *history, error) {
 	refuse := func(err error) (*state, *history, error) {
 		return nil, nil, fmt.Errorf("%w %s state: %w", ErrInvalid, kind, err)
 	}
 	var s state
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&s); err != nil {
+	if err := strict(data, &s); err != nil {
 		return refuse(err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return refuse(errors.New("data after the end"))
 	}
 	if s.Version != stateVersion || s.Kind != kind || (s.Filter != nil) != (kind == "filter") {
 		return refuse(fmt.Errorf("version %d of kind %q, want version %d of kind %q", s.Version, s.Kind, stateVersion, kind))
 	}
+	if want, err := s.digest(); err != nil || s.Digest != want {
+		return refuse(errors.Join(err, errors.New("the digest does not fit: the state was damaged or edited")))
+	}
 	var h history
 	for i, es := range s.Events {
-		k := key{rate: 1, stdDev: es.StdDev, clip: es.Clip}
-		switch {
-		case es.Type == "gaussian" && es.Rate == nil:
-			k.kind = kindGaussian
-		case es.Type == "poisson" && es.Rate != nil:
-			k.kind, k.rate = kindPoisson, *es.Rate
-		default:
-			return refuse(fmt.Errorf("event %d: unknown type %q, or a rate out of place", i, es.Type))
-		}
-		for _, r := range [...]Relation{AddRemove, ReplaceOne} {
-			if es.Relation == r.String() {
-				k.relation = r
-			}
-		}
-		e, err := h.entry(k)
+		e, err := UnmarshalEvent(es.Event)
 		if err != nil {
 			return refuse(fmt.Errorf("event %d: %w", i, err))
 		}
-		if e.count != 0 || es.Count <= 0 {
+		x, err := h.entry(e)
+		if err != nil {
+			return refuse(fmt.Errorf("event %d: %w", i, err))
+		}
+		if x.count != 0 || es.Count <= 0 {
 			return refuse(fmt.Errorf("event %d: counted twice, or count %d is not above 0", i, es.Count))
 		}
-		if err := h.add(e, es.Count); err != nil {
+		if err := h.add(x, es.Count); err != nil {
 			return refuse(fmt.Errorf("event %d: %w", i, err))
 		}
 	}
 	return &s, &h, nil
 }
 
-// merge raises the count of every event to that in o, of which it takes over the entries. Nothing is ever lowered; on error nothing
+// raise raises the count of every event to that in o, of which it takes over the entries. Nothing is ever lowered; on error nothing
 // has changed.
-func (h *history) merge(o *history) error {
+func (h *history) raise(o *history) error {
 	if h.relation != 0 && o.relation != 0 && h.relation != o.relation {
 		return &InvalidError{"Relation", o.relation, "the " + h.relation.String() + " of the earlier events"}
 	}
-	for k, theirs := range o.byKey {
-		if mine, ok := h.byKey[k]; ok {
+	for e, theirs := range o.entries {
+		if mine, ok := h.entries[e]; ok {
 			mine.count = max(mine.count, theirs.count)
 			continue
 		}
@@ -127,5 +119,5 @@ func (r *RDP) Restore(data []byte) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.history.merge(h)
+	return r.history.raise(h)
 }
