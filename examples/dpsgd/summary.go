@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/surefoot-ml/surefoot/examples/dpsgd/internal/plot"
+	"github.com/surefoot-ml/surefoot/examples/internal/plot"
 )
 
 // report sums up a run that has ended; what the trail says about it is filled in by whoever reads that.
