@@ -11,6 +11,7 @@ type batch struct {
 	ctx      context.Context
 	id       uint64
 	attempts int
+	failures []Failure
 	start    time.Time     // set only when there is a Recorder, like run
 	run      time.Duration // spent in steps so far
 }
@@ -20,7 +21,11 @@ func (b *batch) failed(err error) error {
 	if b.attempts < 2 {
 		return err
 	}
-	return &AttemptsError{Attempts: b.attempts, Err: err}
+	return b.error(err)
+}
+
+func (b *batch) error(err error) error {
+	return &AttemptsError{Attempts: b.attempts, Failures: b.failures, Err: err}
 }
 
 // stopped is the error of a batch whose context ended before another attempt; last is nil before the first.
@@ -32,15 +37,12 @@ func (b *batch) stopped(last error) error {
 	if last == nil {
 		return fmt.Errorf("surefoot: stopped before the first attempt: %w", err)
 	}
-	return &AttemptsError{Attempts: b.attempts, Err: fmt.Errorf("%w; last error: %w", err, last)}
+	return b.error(fmt.Errorf("%w; last error: %w", err, last))
 }
 
 // tooLate is the error of a batch whose context would end before the delay is over: waiting for that helps nobody.
 func (b *batch) tooLate(delay time.Duration, last error) error {
-	return &AttemptsError{
-		Attempts: b.attempts,
-		Err:      fmt.Errorf("%w before another attempt in %v; last error: %w", context.DeadlineExceeded, delay, last),
-	}
+	return b.error(fmt.Errorf("%w before another attempt in %v; last error: %w", context.DeadlineExceeded, delay, last))
 }
 
 func (b *batch) record(rec Recorder, err error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"time"
 )
 
 // ErrGoexit is the outcome of a step that ended its goroutine with runtime.Goexit (as t.FailNow does in tests).
@@ -30,8 +31,15 @@ func (e *RefusedError) Neutral() bool { return true }
 // AttemptsError is the error of a batch that failed after more than one attempt, or was stopped between attempts. It wraps
 // the last attempt's error.
 type AttemptsError struct {
-	Attempts int // attempts made, refused ones included
+	Attempts int       // attempts made, refused ones included
+	Failures []Failure // every one of them, the last included
 	Err      error
+}
+
+// Failure is one failed attempt.
+type Failure struct {
+	Err   error
+	Delay time.Duration // between it and the next attempt; of the last one the delay that was not waited for, or 0
 }
 
 func (e *AttemptsError) Error() string {

@@ -115,6 +115,7 @@ func TestErrorsThatEndABatch(t *testing.T) {
 		var a *surefoot.AttemptsError
 		require.ErrorAs(t, err, &a)
 		require.Equal(t, 3, a.Attempts)
+		require.Equal(t, []surefoot.Failure{{Err: io.ErrUnexpectedEOF}, {Err: io.ErrUnexpectedEOF}, {Err: io.ErrUnexpectedEOF}}, a.Failures)
 		require.Equal(t, 3, calls)
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 		require.EqualError(t, err, "surefoot: failed after 3 attempts: unexpected EOF")
@@ -200,6 +201,7 @@ func TestCancellation(t *testing.T) {
 			var a *surefoot.AttemptsError
 			require.ErrorAs(t, err, &a)
 			require.Equal(t, 1, a.Attempts)
+			require.Equal(t, []surefoot.Failure{{Err: io.EOF, Delay: time.Hour}}, a.Failures)
 		})
 	})
 }

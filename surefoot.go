@@ -161,6 +161,10 @@ func (r *Runner[In, Out]) batch(ctx context.Context, in In, step Step[In, Out]) 
 			delay, again = r.Retry.Next(b.attempts, delay, err)
 		}
 		if !again {
+			delay = 0
+		}
+		b.failures = append(b.failures, Failure{err, delay})
+		if !again {
 			err = b.failed(err)
 			break
 		}

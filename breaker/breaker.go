@@ -21,10 +21,12 @@
 // a probe; see [Classify]. A panic counts as a failure, and so does runtime.Goexit. A slow success is a success to its
 // caller, whatever it does to the breaker. Dropped results are counted in [Counts], so that nothing disappears unseen.
 //
-// Where github.com/sony/gobreaker/v2 means the same, this package does the same, and the tests hold it to that, result for
-// result. It is not built on it, because that state machine has no place for slow results, for a window in steps, for
-// probes of which fewer may run at once than must succeed, for open periods that grow, for states set by hand or restored,
-// or for a result that belongs to the time when it comes: a step longer than the window is never counted there.
+// Where github.com/sony/gobreaker/v2 means the same, this package does the same, and the tests hold it beside the two-step
+// breaker of that, result for result and change for change. It is not built on it, because what differs is the state
+// machine itself and cannot be added from outside. There, a probe whose end is never told holds the half-open state for
+// ever, as many probes must succeed as may run at once, and one that fails opens; the open period has one length, and no
+// state can be set or restored; an end that is told twice counts twice; a result belongs to the time when its step was
+// admitted, so that one longer than the window never counts; and listeners run under the lock, after the counts are cleared.
 package breaker
 
 import (
@@ -49,7 +51,7 @@ type Breaker struct {
 
 	mu       sync.Mutex // guards what follows
 	state    State
-	until    time.Time // of the open state
+	until    time.Time // of the open state, or of the half-open one if that has a limit
 	reopened uint64    // times since it was closed that probes failed
 	window   window    // results of the present state
 	row      uint64    // consecutive failures in the closed state
@@ -156,6 +158,9 @@ func (b *Breaker) admitProbe(now time.Time) (uint64, error) {
 	for b.state == HalfOpen && len(b.probes) > 0 && now.Sub(b.probes[0].since) >= b.cfg.ProbeLimit {
 		b.probes = slices.Delete(b.probes, 0, 1)
 		b.judge(Failure, false, ProbeOverdue, now)
+	}
+	if b.state == HalfOpen && b.cfg.MaxHalfOpen > 0 && !now.Before(b.until) {
+		b.enter(Open, HalfOpenOver, now)
 	}
 	if b.state == Open {
 		if now.Before(b.until) {
@@ -291,6 +296,8 @@ func (b *Breaker) enter(to State, why Reason, now time.Time) {
 			b.reopened++
 		}
 		b.until = now.Add(b.period())
+	case HalfOpen:
+		b.until = now.Add(b.cfg.MaxHalfOpen)
 	}
 	b.state = to
 	b.row, b.bad = 0, 0

@@ -133,6 +133,9 @@ func (m *model) admit(now time.Time) bool {
 		m.steps = m.steps[1:]
 		m.judge(now, result{now, breaker.Failure, false}, breaker.ProbeOverdue)
 	}
+	if m.state == breaker.HalfOpen && m.cfg.MaxHalfOpen > 0 && now.Sub(m.since) >= m.cfg.MaxHalfOpen {
+		m.change(now, breaker.Open, breaker.HalfOpenOver)
+	}
 	switch m.seen(now) {
 	case breaker.Open, breaker.Isolated:
 		m.refused++
@@ -282,6 +285,9 @@ func play(t *testing.T, data []byte) {
 		ProbeLimit: time.Duration(1+next()%60) * time.Second,
 	}
 	cfg.MaxOpen = cfg.Open * time.Duration(1+next()%40)
+	if limit := next(); limit%3 == 0 {
+		cfg.MaxHalfOpen = time.Duration(1+limit) * time.Second
+	}
 	rates, window := next(), next()
 	if window%3 > 0 {
 		if rates&1 > 0 {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -13,7 +12,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/sony/gobreaker/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/surefoot-ml/surefoot/breaker"
@@ -410,40 +408,6 @@ func TestProbesSucceed(t *testing.T) {
 			require.NoError(t, ends(b, nil))
 		}
 		require.Equal(t, breaker.Closed, b.State())
-	})
-}
-
-// Where gobreaker and this package mean the same, they do the same: steps that end before the next begins, no window.
-func TestLikeGobreaker(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		rnd := rand.New(rand.NewPCG(1, 2))
-		for range 50 {
-			cfg := breaker.Config{Failures: 1 + rnd.Uint32N(4), Probes: 1 + rnd.Uint32N(3), Open: time.Duration(1+rnd.IntN(20)) * time.Second}
-			b := newBreaker(t, cfg)
-			gb := gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
-				MaxRequests: cfg.Probes,
-				Timeout:     cfg.Open - 1,
-				ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= cfg.Failures },
-				IsExcluded:  func(err error) bool { return errors.Is(err, context.Canceled) },
-			})
-			for range 400 {
-				result := []error{nil, errFailed, errFailed, context.Canceled}[rnd.IntN(4)]
-				token, err := b.Admit(t.Context())
-				done, refused := gb.Allow()
-				require.Equal(t, refused == nil, err == nil)
-				if err == nil {
-					b.Done(token, result)
-					done(result)
-				}
-				require.Equal(t, gb.State().String(), b.State().String())
-				want, got := gb.Counts(), b.Counts()
-				require.EqualValues(t, want.TotalSuccesses, got.Successes)
-				require.EqualValues(t, want.TotalFailures, got.Failures)
-				require.EqualValues(t, want.TotalExclusions, got.Neutral)
-				<-time.After(time.Duration(rnd.IntN(4)) * time.Second)
-			}
-		}
 	})
 }
 

@@ -59,6 +59,7 @@ const (
 	ProbeSlow                            // HalfOpen to Open
 	ByHand                               // Breaker.Isolate, ForceClosed, Disable, Resume or Reset
 	ByRestore                            // Breaker.Restore
+	HalfOpenOver                         // Config.MaxHalfOpen has passed and a step came: HalfOpen to Open
 )
 
 var reasonNames = [...]string{
@@ -72,6 +73,7 @@ var reasonNames = [...]string{
 	ProbeSlow:          "probe slow",
 	ByHand:             "by hand",
 	ByRestore:          "by restore",
+	HalfOpenOver:       "half-open period over",
 }
 
 func (r Reason) String() string {

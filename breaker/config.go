@@ -57,6 +57,10 @@ type Config struct {
 	// to be admitted, so that a probe that never ends, or whose end is never told, does not hold the breaker for ever.
 	// Set it well above the longest step: a breaker whose probes all take longer does not close. The default is an hour.
 	ProbeLimit time.Duration
+	// MaxHalfOpen is how long the breaker is half-open at most. If the probes have not decided by then, it opens again when
+	// the next step asks to be admitted, and their results are dropped: so steps that come too seldom do not add up old
+	// results. Set it well above what ProbeSuccesses steps take to come and to end. The default, 0, is no such limit.
+	MaxHalfOpen time.Duration
 	// Classify says what an error that is not nil means. The default is [Classify]. It is called outside any lock.
 	Classify func(err error) Outcome
 	// OnChange is told of every change of state: in order, one at a time, outside any lock, by one of the goroutines that
@@ -85,7 +89,8 @@ func (c Config) validate() error {
 		field string
 		value time.Duration
 	}{
-		{"SlowAfter", c.SlowAfter}, {"Window", c.Window}, {"Open", c.Open}, {"MaxOpen", c.MaxOpen}, {"ProbeLimit", c.ProbeLimit},
+		{"SlowAfter", c.SlowAfter}, {"Window", c.Window}, {"Open", c.Open}, {"MaxOpen", c.MaxOpen},
+		{"ProbeLimit", c.ProbeLimit}, {"MaxHalfOpen", c.MaxHalfOpen},
 	} {
 		if d.value < 0 || d.value > longest {
 			return fmt.Errorf("breaker: %s %v is not between 0 and %v", d.field, d.value, longest)

@@ -108,6 +108,63 @@ func TestProbesOverdue(t *testing.T) {
 	})
 }
 
+// Half-open lasts as long as the probes need, or as long as it may.
+func TestLongestHalfOpen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var last breaker.Change
+		cfg := breaker.Config{
+			Open: time.Minute, OpenFactor: 2, ProbeSuccesses: 3, MaxHalfOpen: 10 * time.Minute,
+			OnChange: func(c breaker.Change) { last = c },
+		}
+		b := halfOpen(t, cfg)
+		start := time.Now()
+		for _, row := range []struct {
+			at    time.Duration // since half-open began
+			state breaker.State // after a step that succeeds, if it is admitted
+		}{
+			{0, breaker.HalfOpen},
+			{5 * time.Minute, breaker.HalfOpen},
+			{10 * time.Minute, breaker.Open}, // one success was wanting
+			{12*time.Minute - 1, breaker.Open},
+			{12 * time.Minute, breaker.HalfOpen}, // anew
+			{22*time.Minute - 2, breaker.HalfOpen},
+			{22*time.Minute - 1, breaker.Closed},
+		} {
+			<-time.After(row.at - time.Since(start))
+			err := ends(b, nil)
+			require.Equal(t, row.state == breaker.Open, err != nil, row.at)
+			require.Equal(t, row.state, b.State(), row.at)
+			if row.at == 10*time.Minute {
+				var open *breaker.OpenError
+				require.ErrorAs(t, err, &open)
+				require.Equal(t, 2*time.Minute, open.RetryAfter(), "the next period, which is longer")
+				require.Equal(t, breaker.HalfOpenOver, last.Reason)
+				require.Equal(t, "half-open period over", last.Reason.String())
+				require.EqualValues(t, 2, last.Counts.Successes)
+			}
+		}
+
+		b = halfOpen(t, cfg)
+		late, err := b.Admit(t.Context())
+		require.NoError(t, err)
+		<-time.After(24 * time.Hour)
+		require.Equal(t, breaker.HalfOpen, b.State(), "looking changes nothing")
+		b.Isolate()
+		b.Resume()
+		require.NoError(t, ends(b, nil), "it began anew")
+		b.Done(late, errFailed)
+		require.EqualValues(t, 1, b.Counts().Dropped)
+
+		b = halfOpen(t, breaker.Config{ProbeSuccesses: 2})
+		for range 2 {
+			<-time.After(100 * 24 * time.Hour)
+			require.NoError(t, ends(b, nil), "no limit by default")
+		}
+		require.Equal(t, breaker.Closed, b.State())
+	})
+}
+
 func countsWithoutRefused(b *breaker.Breaker) breaker.Counts {
 	c := b.Counts()
 	c.Refused = 0

@@ -63,13 +63,13 @@ func TestStrings(t *testing.T) {
 	require.Equal(t, "closed half-open open state 9", fmt.Sprint(breaker.Closed, " ", breaker.HalfOpen, " ", breaker.Open, " ", breaker.State(9)))
 	require.Equal(t, "failure success neutral outcome 9", fmt.Sprint(breaker.Failure, " ", breaker.Success, " ", breaker.Neutral, " ", breaker.Outcome(9)))
 	seen := map[string]bool{}
-	for r := breaker.FailuresReached; r <= breaker.ByRestore; r++ {
+	for r := breaker.FailuresReached; r <= breaker.HalfOpenOver; r++ {
 		require.NotContains(t, r.String(), "reason")
 		require.False(t, seen[r.String()])
 		seen[r.String()] = true
 	}
 	require.Equal(t, "reason 0", breaker.Reason(0).String())
-	require.Equal(t, "reason 11", breaker.Reason(11).String())
+	require.Equal(t, "reason 12", breaker.Reason(12).String())
 	for state := breaker.Closed; state <= breaker.Disabled; state++ {
 		text, err := state.MarshalText()
 		require.NoError(t, err)

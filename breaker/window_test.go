@@ -1,14 +1,10 @@
 package breaker_test
 
 import (
-	"context"
-	"errors"
-	"math/rand/v2"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/sony/gobreaker/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/surefoot-ml/surefoot/breaker"
@@ -141,41 +137,4 @@ func TestShortWindowInSteps(t *testing.T) {
 		_ = ends(b, errFailed)
 	}
 	require.Equal(t, breaker.Open, b.State())
-}
-
-// The window in time forgets what gobreaker's rolling window forgets.
-func TestWindowLikeGobreaker(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		rnd := rand.New(rand.NewPCG(7, 8))
-		for range 30 {
-			length := time.Duration(1+rnd.IntN(1000)) * 100 * time.Millisecond
-			rate, least := float64(5+rnd.IntN(6))/10, 1+rnd.Uint32N(20)
-			b := newBreaker(t, breaker.Config{FailureRate: rate, MinSteps: least, Window: length, Open: 10 * time.Second})
-			gb := gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
-				Interval: length, BucketPeriod: length / 10, Timeout: 10*time.Second - 1,
-				IsExcluded: func(err error) bool { return errors.Is(err, context.Canceled) },
-				ReadyToTrip: func(c gobreaker.Counts) bool {
-					all := c.TotalSuccesses + c.TotalFailures
-					return all >= least && float64(c.TotalFailures)/float64(all) >= rate
-				},
-			})
-			for range 500 {
-				result := []error{nil, nil, errFailed, context.Canceled}[rnd.IntN(4)]
-				token, err := b.Admit(t.Context())
-				done, refused := gb.Allow()
-				require.Equal(t, refused == nil, err == nil)
-				if err == nil {
-					b.Done(token, result)
-					done(result)
-				}
-				require.Equal(t, gb.State().String(), b.State().String())
-				want, got := gb.Counts(), b.Counts()
-				require.EqualValues(t, want.TotalSuccesses, got.Successes)
-				require.EqualValues(t, want.TotalFailures, got.Failures)
-				require.EqualValues(t, want.TotalExclusions, got.Neutral)
-				<-time.After(time.Duration(rnd.Int64N(int64(length)/5 + 1)))
-			}
-		}
-	})
 }

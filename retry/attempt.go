@@ -15,7 +15,7 @@ import (
 type attempt struct {
 	*origin
 	state atomic.Uint32
-	last  atomic.Int64         // the last beat, 0 for none; undated if the timer has yet to put a time to it
+	last  atomic.Int64         // see beat and seen
 	span  atomic.Int64         // with dated beats, the longest time between two; without beats, when the limit ends, 0 for none
 	rest  atomic.Pointer[rest] // what an attempt that ends in time can do without
 }
@@ -61,10 +61,14 @@ func Beat(ctx context.Context) {
 	}
 }
 
+// beat leaves the time or, if beats are noticed, the mark undated in c.last. That begins with the time when the attempt
+// began, or 0 if the timer has yet to put a time to that; with beats that are noticed it is always 0.
 func (c *attempt) beat() {
 	if c.set.beats == dated {
 		now := c.set.now()
-		c.widen(now - c.last.Swap(now))
+		if last := c.last.Swap(now); last != 0 { // else the attempt is too young to count
+			c.widen(now - last)
+		}
 		return
 	}
 	if c.last.Load() != undated { // a load alone: goroutines that beat together share the line
@@ -82,15 +86,20 @@ func (c *attempt) widen(d int64) {
 	}
 }
 
-// seen returns when the attempt last showed life. A beat without a time gets the present one, which is never too early.
+// seen returns when the attempt last showed life. A beat without a time gets one that is never too early: its mark is taken
+// away before the clock is read, so that a beat that comes meanwhile, however long that is, leaves another one. Only the
+// timer calls it.
 func (c *attempt) seen(start, now int64) int64 {
-	if c.last.CompareAndSwap(undated, now) {
+	switch last := c.last.Load(); {
+	case last == undated:
+		c.last.CompareAndSwap(undated, dating)
+		now = c.set.now()
+		c.last.CompareAndSwap(dating, now)
 		return now
-	}
-	switch last := c.last.Load(); last {
-	case undated:
-		return now
-	case 0:
+	case last == 0 && c.set.beats == dated:
+		c.last.CompareAndSwap(0, now)
+		return c.last.Load()
+	case last == 0:
 		return start
 	default:
 		return last

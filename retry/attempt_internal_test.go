@@ -18,14 +18,14 @@ func TestEndedButNotYetCut(t *testing.T) {
 		"Cause": func(c *attempt) error { return context.Cause(c) },
 	} {
 		var w watches
-		c, token := w.begin(context.Background(), 0, time.Hour)
+		c, token := w.begin(context.Background(), limits{hard: time.Hour})
 		child, cancel := context.WithCancel(c)
 		c.state.Store(released)
 		require.Equal(t, context.Canceled, look(c), name)
 		require.Equal(t, context.Canceled, child.Err(), name)
 		cancel()
 
-		c, _ = w.begin(context.Background(), 0, time.Hour)
+		c, _ = w.begin(context.Background(), limits{hard: time.Hour})
 		over := &OverranError{Limit: time.Hour}
 		ctx, cancel := context.WithDeadlineCause(context.Background(), time.Time{}, over)
 		c.needs().end.Store(&ending{ctx, over})
@@ -46,10 +46,10 @@ func TestEndedButNotYetCut(t *testing.T) {
 func TestTimerComesToRest(t *testing.T) {
 	t.Parallel()
 	var w watches
-	_, first := w.begin(context.Background(), 0, time.Hour)
+	_, first := w.begin(context.Background(), limits{hard: time.Hour})
 	wake := w.wake
 	for range 100 {
-		_, token := w.begin(context.Background(), 0, time.Hour)
+		_, token := w.begin(context.Background(), limits{hard: time.Hour})
 		_, ok := w.finish(token, false)
 		require.True(t, ok)
 		require.Equal(t, wake, w.wake)
@@ -63,6 +63,27 @@ func TestTimerComesToRest(t *testing.T) {
 	w.looking.Add(1)
 	w.look()
 	require.Equal(t, int64(far), w.wake)
+	w.close()
+}
+
+// The timer reads the clock and then goes through the attempts; however long it pauses in between, a beat that it finds
+// gets a time that is not before it.
+func TestBeatsAreNotDatedTooEarly(t *testing.T) {
+	t.Parallel()
+	w := watches{beats: noticed}
+	c, token := w.begin(context.Background(), limits{hard: time.Hour, step: time.Minute})
+	read := w.now() - int64(time.Hour) // as if the pause had been that long
+	c.beat()
+	before := w.now()
+	seen := c.seen(0, read)
+	require.GreaterOrEqual(t, seen, before)
+	require.Equal(t, seen, c.last.Load())
+	require.Equal(t, seen, c.seen(0, read), "and keeps it")
+	c.last.Store(dating) // a beat while the timer is about to put a time to the one before
+	c.beat()
+	require.Equal(t, int64(undated), c.last.Load(), "is seen the next time")
+	require.GreaterOrEqual(t, c.seen(0, read), seen)
+	w.finish(token, false)
 	w.close()
 }
 

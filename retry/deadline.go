@@ -57,7 +57,7 @@ func (d *Deadline) Watch(ctx context.Context) (watched context.Context, token ui
 	if d == nil || d.Limit <= 0 {
 		return ctx, 0
 	}
-	return d.watches.begin(ctx, 0, d.Limit)
+	return d.watches.begin(ctx, limits{hard: d.Limit})
 }
 
 // Release ends the watch of a token. It returns err, preceded by the [*OverranError] if the attempt overran; nil stays nil.

@@ -18,7 +18,7 @@ var ErrElapsed = errors.New("retry: no time left for another attempt")
 type GaveUpError struct {
 	Attempts int // that were made
 	Err      error
-	Failures []Failure // the last 16 attempts that failed, oldest first
+	Failures []Failure // every attempt that failed, oldest first
 }
 
 func (e *GaveUpError) Error() string {

@@ -46,7 +46,7 @@ func (d *EscalatingDeadline) Watch(ctx context.Context) (watched context.Context
 	if limit == 0 {
 		return ctx, 0
 	}
-	return d.watches.begin(ctx, 0, limit)
+	return d.watches.begin(ctx, limits{hard: limit})
 }
 
 // Release ends the watch of a token and learns from it. It returns err, preceded by the [*OverranError] if the attempt

@@ -53,7 +53,7 @@ func (d *LearnedDeadline) Watch(ctx context.Context) (watched context.Context, t
 	if d == nil {
 		return ctx, 0
 	}
-	return d.watches.begin(ctx, 0, d.Current())
+	return d.watches.begin(ctx, limits{hard: d.Current()})
 }
 
 // Release ends the watch of a token and learns from it. It returns err, preceded by the [*OverranError] if the attempt

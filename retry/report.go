@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// Report is how a Do went.
+// Report is how a Do went. It grows with every attempt that fails, of which Policy.Attempts is the bound.
 type Report struct {
 	Attempts int           // that were made, the last one included
 	Waited   time.Duration // between them
-	Failures []Failure     // the last 16 attempts that failed, oldest first
+	Failures []Failure     // every attempt that failed, oldest first
 }
 
 // Failure is an attempt that failed.
@@ -19,13 +19,7 @@ type Failure struct {
 	Err     error
 }
 
-const keptFailures = 16
-
 func (r *Report) failed(delay time.Duration, err error) {
-	if len(r.Failures) == keptFailures {
-		copy(r.Failures, r.Failures[1:])
-		r.Failures = r.Failures[:keptFailures-1]
-	}
 	r.Failures = append(r.Failures, Failure{r.Attempts, delay, err})
 }
 

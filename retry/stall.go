@@ -27,8 +27,9 @@ func (s Stage) String() string {
 	}
 }
 
-// Stall is the report of a [Watchdog] on an attempt that has reached a limit. Where limits are fixed, beginnings and beats
-// have the time at which they were noticed, so that Elapsed and Silent may be an eighth of the limit short of the truth.
+// Stall is the report of a [Watchdog] on an attempt that has reached a limit. Elapsed and Silent may be short of the truth
+// by as much as limits are enforced late, because beginnings, and beats where limits are fixed, have the time at which they
+// were noticed.
 type Stall struct {
 	Stage   Stage
 	Attempt uint64        // its token, the same in all its reports

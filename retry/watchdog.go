@@ -103,9 +103,11 @@ func (c *WatchdogConfig) withDefaults() WatchdogConfig {
 // it asks for the Done channel of its context or derives another from it. They are never used again: a goroutine left behind
 // by an attempt can keep its context, cancelled for ever, without harm to the next one.
 //
-// With fixed limits a beat only leaves a mark, and a limit is enforced late by an eighth of the shorter limit at most; learned
-// ones are exact, at the price of a reading of the clock per beat. Steps that are silent for quite different times, such as
-// training and evaluation, should have a Watchdog each.
+// Attempts that end before the timer next looks are not timed. With fixed limits a beat only leaves a mark, and a limit is
+// enforced late by an eighth of the shorter limit at most. Learned ones are exact to a sixteenth of the silence that they
+// were learned from, or that would have given Floor or Cap: so much later they may be enforced, and so much shorter the
+// silence up to the first beat be taken for; a beat reads the clock. Steps that are silent for quite different times, such
+// as training and evaluation, should have a Watchdog each.
 //
 // The zero Watchdog learns its limit, and a nil one watches nothing. It is safe for concurrent use and must not be copied.
 type Watchdog struct {
@@ -114,8 +116,11 @@ type Watchdog struct {
 	learns  bool
 	watches watches
 
-	succeeded atomic.Int64 // attempts, if limits are learned
-	longest   atomic.Int64 // silence after the warm-up
+	longest atomic.Int64           // silence after the warm-up
+	limits  atomic.Pointer[limits] // of the next attempt
+
+	learning  sync.Mutex // guards succeeded, and changes of longest and limits
+	succeeded int        // attempts of the warm-up
 }
 
 // NewWatchdog returns a Watchdog, or an error that names the field of cfg that is out of its range.
@@ -137,11 +142,9 @@ func (d *Watchdog) start(cfg WatchdogConfig) {
 	w.beats = noticed
 	if d.learns {
 		w.beats = dated
-	} else {
-		soft, hard := d.limits()
-		s := slot{soft: int64(soft), hard: int64(hard)}
-		w.step = s.limit()/looks + 1
 	}
+	first := d.derive(0)
+	d.limits.Store(&first)
 	w.grace, w.dump, w.report = d.cfg.Grace, d.cfg.Dump, d.cfg.Report
 }
 
@@ -152,8 +155,7 @@ func (d *Watchdog) Watch(ctx context.Context) (watched context.Context, token ui
 		return ctx, 0
 	}
 	d.ready()
-	soft, hard := d.limits()
-	return d.watches.begin(ctx, soft, hard)
+	return d.watches.begin(ctx, *d.limits.Load())
 }
 
 // Release ends the watch of a token; it must not be called before the step has returned. It returns err, preceded by the
@@ -165,14 +167,23 @@ func (d *Watchdog) Release(token uint64, err error) error {
 	d.ready()
 	learn := d.learns && err == nil
 	e, ok := d.watches.finish(token, learn)
-	if ok && learn && d.succeeded.Add(1) > int64(d.cfg.WarmUp) {
-		for longest := d.longest.Load(); int64(e.gap) > longest; longest = d.longest.Load() {
-			if d.longest.CompareAndSwap(longest, int64(e.gap)) {
-				break
-			}
-		}
+	if ok && learn && (int64(e.gap) > d.longest.Load() || d.longest.Load() == 0) {
+		d.learn(int64(e.gap))
 	}
 	return e.over.join(err)
+}
+
+// learn takes account of an attempt that succeeded, unless it is one of the warm-up.
+func (d *Watchdog) learn(gap int64) {
+	d.learning.Lock()
+	defer d.learning.Unlock()
+	if d.succeeded < d.cfg.WarmUp {
+		d.succeeded++
+	} else if gap > d.longest.Load() {
+		l := d.derive(time.Duration(gap))
+		d.longest.Store(gap)
+		d.limits.Store(&l)
+	}
 }
 
 // Do runs fn under the watchdog, waits for it even when it is stuck, and returns its error as [Watchdog.Release] does.
@@ -188,29 +199,41 @@ func (d *Watchdog) Close() {
 	}
 }
 
-// limits returns the limits of the next attempt, 0 for none.
-func (d *Watchdog) limits() (soft, hard time.Duration) {
+// derive returns the limits that follow from the longest silence, 0 if nothing has been learned.
+func (d *Watchdog) derive(longest time.Duration) (l limits) {
 	base := d.cfg.Hard
 	if d.learns {
-		if base = d.cfg.Cap; d.longest.Load() != 0 {
-			base = max(times(time.Duration(d.longest.Load()), d.cfg.Factor), d.cfg.Floor)
+		if base = d.cfg.Cap; longest != 0 {
+			base = max(times(longest, d.cfg.Factor), d.cfg.Floor)
 			if d.cfg.Cap > 0 {
 				base = min(base, d.cfg.Cap)
 			}
 		}
 	}
 	if d.cfg.Hard >= 0 {
-		hard = base
+		l.hard = base
 	}
 	switch {
 	case d.cfg.Soft > 0:
-		soft = d.cfg.Soft
-	case d.cfg.Soft == 0 && hard == 0:
-		soft = base
+		l.soft = d.cfg.Soft
+	case d.cfg.Soft == 0 && l.hard == 0:
+		l.soft = base
 	case d.cfg.Soft == 0:
-		soft = base / 2
+		l.soft = base / 2
 	}
-	return soft, hard
+	switch l.step = l.least() / looks; {
+	case !d.learns:
+		l.step++
+	case longest == 0:
+		l.step = 0
+	default:
+		// A silence of 1/Factor of the limit would leave the limit as it is, and one of a sixteenth of that need not be known.
+		// Where that is too short for the timer every attempt is timed, as it is before anything has been learned.
+		if l.step = min(l.step, time.Duration(float64(base)/d.cfg.Factor/16)); l.step < limitFloor/looks {
+			l.step = 0
+		}
+	}
+	return l
 }
 
 // WatchdogStats is what a Watchdog has seen since it was made.
@@ -234,7 +257,8 @@ func (d *Watchdog) Stats() WatchdogStats {
 	}
 	d.ready()
 	s := d.watches.stats()
-	s.Soft, s.Hard = d.limits()
+	l := d.limits.Load()
+	s.Soft, s.Hard = l.soft, l.hard
 	s.Longest = time.Duration(d.longest.Load())
 	return s
 }

@@ -228,6 +228,46 @@ func TestLearnedLimits(t *testing.T) {
 	})
 }
 
+// Once limits are learned, an attempt that begins while the timer is about to look is not timed until it has looked: too
+// short a silence to matter is not learned, a longer one a sixteenth of the longest short at most.
+func TestLearnedWithoutTheClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d, err := retry.NewWatchdog(retry.WatchdogConfig{WarmUp: -1})
+		require.NoError(t, err)
+		takes := func(took ...time.Duration) {
+			require.NoError(t, d.Do(t.Context(), func(ctx context.Context) error {
+				for _, d := range took {
+					<-time.After(d)
+					retry.Beat(ctx)
+				}
+				return nil
+			}))
+		}
+		const step = 10 * time.Second / 16
+		takes(10 * time.Second)
+		require.Equal(t, 50*time.Second, d.Stats().Hard)
+		for range 3 { // between two looks of the timer, the first of which is set by the first attempt
+			takes(step / 8)
+			takes(step / 8)
+			takes(step/8, 9*time.Second, 9*time.Second)
+			require.Equal(t, 10*time.Second, d.Stats().Longest)
+		}
+		takes(step / 8)
+		takes(12*time.Second, time.Second)
+		require.Equal(t, 12*time.Second-step*7/8, d.Stats().Longest, "from the next look of the timer on")
+		takes(time.Second, 12*time.Second)
+		require.Equal(t, 12*time.Second, d.Stats().Longest, "between beats it is exact")
+
+		tiny, err := retry.NewWatchdog(retry.WatchdogConfig{WarmUp: -1, Floor: time.Millisecond})
+		require.NoError(t, err)
+		for _, took := range []time.Duration{1, 20, 300, 4000} { // where a look of the timer would come too often
+			require.NoError(t, tiny.Do(t.Context(), func(context.Context) error { <-time.After(took); return nil }))
+			require.Equal(t, took, tiny.Stats().Longest)
+		}
+	})
+}
+
 // Report alone: with no hard limit nothing is ever cancelled.
 func TestSoftLimitAlone(t *testing.T) {
 	t.Parallel()

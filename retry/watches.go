@@ -18,7 +18,6 @@ import (
 // Times are nanoseconds since epoch, which costs half as much as time.Now.
 type watches struct {
 	beats  beats
-	step   int64                         // how often to look for beats that are noticed
 	grace  time.Duration                 // from the hard limit to the first report of a stuck attempt; none if not positive
 	dump   int                           // size of a goroutine dump in bytes
 	report func(context.Context, *Stall) // nil for none
@@ -31,10 +30,12 @@ type watches struct {
 
 	mu      sync.Mutex // guards what follows
 	origin  *origin    // of the last attempt, if its parent can be compared
-	stock   []attempt  // to be used, of that origin
+	stock   []attempt  // of that origin
+	used    int        // of them
 	slots   []slot
 	free    []uint32 // slots without an attempt
 	timer   *time.Timer
+	step    int64 // how soon the timer puts a time to what has none; 0 if everything has one
 	wake    int64 // when the timer is due, far if it is not set
 	ticking bool  // it will look within a step
 	closed  bool
@@ -56,6 +57,7 @@ const (
 const (
 	far     = math.MaxInt64
 	undated = math.MinInt64
+	dating  = math.MinInt64 + 1
 
 	// batch is how many attempts are made at once. Who keeps one of them pins them all, but they have the same parent.
 	batch = 32
@@ -76,45 +78,62 @@ type slot struct {
 }
 
 func (w *watches) start() {
-	w.epoch = time.Now()
+	w.epoch = time.Now().Add(-1) // so that no time is 0
 	w.never = make(chan struct{})
 	w.wake = far
 }
 
 func (w *watches) now() int64 { return int64(time.Since(w.epoch)) }
 
-// begin watches an attempt under two limits, of which zero means none.
-func (w *watches) begin(parent context.Context, soft, hard time.Duration) (*attempt, uint64) {
+// limits are those of an attempt, of which zero means none.
+type limits struct {
+	soft, hard time.Duration
+	// step is how late the beginning of the attempt, and beats that are noticed, may get their time; zero means that the
+	// beginning gets it at once.
+	step time.Duration
+}
+
+// least is the shorter limit, or 0.
+func (l limits) least() time.Duration {
+	if l.soft > 0 && (l.soft < l.hard || l.hard <= 0) {
+		return l.soft
+	}
+	return max(0, l.hard)
+}
+
+// begin watches an attempt.
+func (w *watches) begin(parent context.Context, l limits) (*attempt, uint64) {
 	w.once.Do(w.start)
 	now := int64(undated)
-	if w.beats != noticed {
+	if l.step == 0 {
 		now = w.now()
 	}
 	w.mu.Lock()
+	w.step = int64(l.step)
 	if w.origin == nil || w.origin.parent != parent {
 		w.mu.Unlock()
 		first := w.first(parent)
 		w.mu.Lock()
-		w.stock = first
+		w.stock, w.used = first, 0
 		if w.origin = first[0].origin; !reflect.ValueOf(parent).Comparable() {
 			w.origin = nil // the comparison above would panic
 		}
-	} else if len(w.stock) == 0 {
-		w.stock = make([]attempt, batch)
+	} else if w.used == len(w.stock) {
+		w.stock, w.used = make([]attempt, batch), 0
 		for i := range w.stock {
 			w.stock[i].origin = w.origin
 		}
 	}
-	c := &w.stock[0]
-	w.stock = w.stock[1:]
-	if w.beats == noticed && !w.ticking { // else the timer will put a time to it, as to a beat
+	c := &w.stock[w.used]
+	w.used++
+	if now == undated && !w.ticking { // else the timer will put a time to it
 		now = w.now()
 	}
-	if w.beats == dated {
+	if w.beats == dated && now != undated {
 		c.last.Store(now)
 	}
-	if w.beats == beatless && hard > 0 {
-		c.span.Store(later(now, int64(hard)))
+	if w.beats == beatless && l.hard > 0 {
+		c.span.Store(later(now, int64(l.hard)))
 	}
 	var i uint32
 	if n := len(w.free); n > 0 {
@@ -126,10 +145,10 @@ func (w *watches) begin(parent context.Context, soft, hard time.Duration) (*atte
 	}
 	s := &w.slots[i]
 	token := (s.token>>32+1)<<32 | uint64(i) // which use of which slot
-	s.token, s.c, s.start, s.soft, s.hard, s.due = token, c, now, int64(soft), int64(hard), far
+	s.token, s.c, s.start, s.soft, s.hard, s.due = token, c, now, int64(l.soft), int64(l.hard), far
 	s.at, s.late, s.stuck = 0, false, false
-	if limit := s.limit(); limit > 0 && now != undated {
-		if s.due = later(now, limit); w.beats == noticed {
+	if limit := int64(l.least()); limit > 0 && now != undated {
+		if s.due = later(now, limit); w.step > 0 {
 			s.due = later(now, w.step)
 		}
 		if s.due < w.wake {
@@ -139,14 +158,6 @@ func (w *watches) begin(parent context.Context, soft, hard time.Duration) (*atte
 	w.watched++
 	w.mu.Unlock()
 	return c, token
-}
-
-// limit returns the shorter limit, or 0.
-func (s *slot) limit() int64 {
-	if s.soft > 0 && (s.soft < s.hard || s.hard <= 0) {
-		return s.soft
-	}
-	return s.hard
 }
 
 // first makes one attempt of a new origin. Only if the same parent comes again, as in a loop, are several made at once. The
@@ -168,18 +179,14 @@ func (w *watches) first(parent context.Context) []attempt {
 // verdict is what is known of an attempt whose watch is over.
 type verdict struct {
 	limit   time.Duration // the hard one
-	elapsed time.Duration // if it was asked for
-	gap     time.Duration // the longest time without a beat, if they are dated
+	elapsed time.Duration // if it was asked for; zero if it began and ended between two looks of the timer
+	gap     time.Duration // the longest time without a beat, if they are dated, of an attempt that was not that short
 	over    *OverranError // the limit that ended it, if one did
 }
 
 // finish ends the watch of a token, once.
 func (w *watches) finish(token uint64, timed bool) (o verdict, ok bool) {
 	w.once.Do(w.start)
-	var now int64
-	if timed {
-		now = w.now()
-	}
 	w.mu.Lock()
 	i := uint32(token)
 	if uint64(i) >= uint64(len(w.slots)) || w.slots[i].token != token || w.slots[i].c == nil {
@@ -190,14 +197,15 @@ func (w *watches) finish(token uint64, timed bool) (o verdict, ok bool) {
 	c := s.c
 	s.c = nil
 	o.limit = time.Duration(s.hard)
-	if timed {
-		o.elapsed = time.Duration(now - s.start)
-	}
+	start := s.start
 	w.free = append(w.free, i)
 	w.mu.Unlock()
-	if timed && w.beats == dated {
-		c.widen(now - c.last.Load())
-		o.gap = time.Duration(c.span.Load())
+	if timed && start != undated {
+		now := w.now()
+		if o.elapsed = time.Duration(now - start); w.beats == dated {
+			c.widen(now - c.last.Load())
+			o.gap = time.Duration(c.span.Load())
+		}
 	}
 	o.over = c.release()
 	return o, true
@@ -209,7 +217,7 @@ func (w *watches) set(due, now int64) {
 		return
 	}
 	w.wake = due
-	w.ticking = due-now <= w.step
+	w.ticking = w.step > 0 && due-now <= w.step
 	switch after := time.Duration(max(0, due-now)); {
 	case w.timer == nil:
 		w.looking.Add(1)
@@ -287,11 +295,12 @@ func (w *watches) advance(s *slot, now int64, stalls []stall) []stall {
 	add := func(stage Stage, limit, seen int64) *stall {
 		stalls = append(stalls, stall{c: s.c, Stall: Stall{
 			Stage: stage, Attempt: s.token, Limit: time.Duration(limit),
-			Elapsed: time.Duration(now - s.start), Silent: time.Duration(now - seen),
+			Elapsed: time.Duration(now - s.start), Silent: time.Duration(max(0, now-seen)),
 		}})
 		return &stalls[len(stalls)-1]
 	}
 	seen := s.c.seen(s.start, now)
+	s.start = min(s.start, seen) // of which only the first beat may have a time yet
 	if s.at != 0 {
 		if !s.stuck {
 			s.stuck = true

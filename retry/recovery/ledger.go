@@ -86,10 +86,13 @@ type ledger struct {
 
 const ledgerName = "supervisor.ledger"
 
+// errLedger is what a ledger that could not be written is known by.
+var errLedger = errors.New("recovery: ledger")
+
 func (s *Store) saveLedger(l ledger) error {
-	_, err := writeFrame(s.dir, ledgerName, 0, maxNotes, func(w io.Writer) error { return json.NewEncoder(w).Encode(l) })
+	_, err := s.write(ledgerName, 0, maxNotes, func(w io.Writer) error { return json.NewEncoder(w).Encode(l) })
 	if err != nil {
-		return fmt.Errorf("recovery: ledger: %w", err)
+		return fmt.Errorf("%w: %w", errLedger, err)
 	}
 	return nil
 }

@@ -94,12 +94,15 @@ func (r *rescue) carryOut(ctx context.Context, st Strategy, u *use) (bool, error
 		}
 	}
 	u.delay = delay(st.Delays, u, r.f.Err)
-	if !wait(ctx, u.delay) {
-		r.d.Class = Cancelled
-		r.d.Err = fmt.Errorf("%w: %w", context.Cause(ctx), r.d.Err)
-		return false, r.halt(ctx, ErrStopped)
+	left, ended := wait(ctx, u.delay)
+	if ended == nil {
+		return true, nil
 	}
-	return true, nil
+	r.d.Class = Cancelled
+	r.d.Err = fmt.Errorf("%w: %w", ended, r.d.Err)
+	stop := r.halt(ctx, ErrStopped)
+	stop.wait = left
+	return false, stop
 }
 
 func (r *rescue) counted(a Action) {
@@ -173,10 +176,7 @@ func (r *rescue) rollback(ctx context.Context, st Strategy) error {
 	for _, damage := range info.Passed {
 		r.cfg.Log.Warn("recovery: passed over", "error", damage)
 	}
-	if err := r.store.Abandon(info.Step); err != nil {
-		// What stays is whole, too: after a crash now, training would resume there and come here again.
-		r.d.Err = errors.Join(r.d.Err, err)
-	}
+	kept := r.store.Abandon(info.Step)
 	r.mu.Lock()
 	g := &r.report.Goodput
 	g.Restoring += time.Since(began)
@@ -187,6 +187,12 @@ func (r *rescue) rollback(ctx context.Context, st Strategy) error {
 	r.mu.Unlock()
 	r.saved, r.good = info.Step, true
 	r.pos.adopt(before.Skips)
+	if kept != nil {
+		// A crash would resume beyond this state, with batches in it that are to be left out now. What is there is whole:
+		// the next process resumes from it and, if the failure is still there, comes here again.
+		r.d.Action, r.saved = FailFast, r.store.newest(info.Step)
+		return r.ended(ErrUnsaved, errors.Join(r.d.Err, kept, r.writeLedger()))
+	}
 	r.leaveOut(first, st.Skip)
 	return nil
 }
@@ -237,8 +243,12 @@ func delay(delays retry.Delays, u *use, cause error) (delay time.Duration) {
 	return delay
 }
 
-// wait lets a delay pass. It reports false if ctx ended.
-func wait(ctx context.Context, delay time.Duration) bool {
+// wait lets a delay pass. If ctx ends meanwhile, or would, it returns at once why, and how much of the delay is left.
+func wait(ctx context.Context, delay time.Duration) (left time.Duration, ended error) {
+	now := time.Now()
+	if deadline, ok := ctx.Deadline(); ok && delay > deadline.Sub(now) && ctx.Err() == nil {
+		return delay, fmt.Errorf("%w before a delay of %v is over", context.DeadlineExceeded, delay)
+	}
 	if delay > 0 {
 		t := time.NewTimer(delay)
 		defer t.Stop()
@@ -247,5 +257,8 @@ func wait(ctx context.Context, delay time.Duration) bool {
 		case <-ctx.Done():
 		}
 	}
-	return ctx.Err() == nil
+	if ctx.Err() == nil {
+		return 0, nil
+	}
+	return max(0, delay-time.Since(now)), context.Cause(ctx)
 }

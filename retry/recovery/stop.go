@@ -17,7 +17,7 @@ var (
 	ErrStopped = errors.New("recovery: stopped")
 	// ErrFatal: the plan says to fail fast, or the state cannot be restored. Do not restart.
 	ErrFatal = errors.New("recovery: cannot go on")
-	// ErrUnsaved: checkpoints could not be written too often in a row.
+	// ErrUnsaved: checkpoints could not be written too often in a row, or those that a rollback undoes not be set aside.
 	ErrUnsaved = errors.New("recovery: checkpoints cannot be saved")
 
 	// ErrNoBatch is returned by Done when there is no batch to be done: it has been reported before.
@@ -31,8 +31,8 @@ var (
 // StopError ends a run. It matches its Reason and wraps the last cause.
 type StopError struct {
 	Reason     error  // ErrNoProgress, ErrRestarts, ErrStopped, ErrFatal or ErrUnsaved
-	Step       uint64 // steps that were applied
-	Checkpoint uint64 // step that another process would resume from
+	Step       uint64 // steps that the state consists of
+	Checkpoint uint64 // step that another process would resume from; above Step if it was not set aside in a rollback
 	Err        error  // what failed last; nil only if nothing did
 
 	wait time.Duration
@@ -59,5 +59,6 @@ func (e *StopError) Permanent() bool {
 	return e.Reason == ErrNoProgress || e.Reason == ErrFatal || errors.As(e.Err, &p) && p.Permanent()
 }
 
-// RetryAfter says how long to wait before the run is started again.
+// RetryAfter says how long to wait before the run is started again: until restarts are allowed again or, if the context
+// left no time for it, for the rest of the delay before the step is tried again.
 func (e *StopError) RetryAfter() time.Duration { return e.wait }

@@ -84,14 +84,15 @@ type StoreConfig struct {
 // old checkpoints are removed, only header and length are looked at for that.
 //
 // The digest finds damage, not malice: who can write the directory can write a checkpoint. One process and one goroutine
-// at a time may use a directory: OpenStore removes what an interrupted Save has left, and would take a Save under way in
-// another process for that.
+// at a time may write to a directory, and the first write clears away what a crash left half written. Others may read
+// beside it: opening, listing, verifying and loading change nothing.
 type Store struct {
-	dir folder
-	cfg StoreConfig
+	dir   folder
+	cfg   StoreConfig
+	swept bool // nothing is left half written, but by this Store
 }
 
-// OpenStore opens a directory, made if it is not there, and clears away what a crash left half written.
+// OpenStore opens a directory, made if it is not there.
 func OpenStore(dir string, cfg StoreConfig) (*Store, error) {
 	if dir == "" {
 		return nil, errors.New("recovery: store: dir is empty")
@@ -124,20 +125,39 @@ func openStore(dir folder, cfg StoreConfig) (*Store, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	s := &Store{dir: dir, cfg: cfg}
-	names, err := dir.names()
-	if err != nil {
+	if _, err := dir.names(); err != nil {
 		return nil, fmt.Errorf("recovery: store: %w", err)
+	}
+	return &Store{dir: dir, cfg: cfg}, nil
+}
+
+// write replaces a file of the directory. Before the first one it makes room, which may be all the room there is.
+func (s *Store) write(name string, step uint64, limit int64, write func(io.Writer) error) (Info, error) {
+	if err := s.sweep(); err != nil {
+		return Info{}, err
+	}
+	return writeFrame(s.dir, name, step, limit, write)
+}
+
+// sweep removes what an interrupted write has left, once.
+func (s *Store) sweep() error {
+	if s.swept {
+		return nil
+	}
+	names, err := s.dir.names()
+	if err != nil {
+		return err
 	}
 	for _, name := range names {
 		base, temporary := strings.CutSuffix(name, tempSuffix)
 		if _, ours := stepOf(base); temporary && (ours || base == ledgerName) {
-			if err := dir.remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return nil, fmt.Errorf("recovery: store: %w", err)
+			if err := s.dir.remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
 			}
 		}
 	}
-	return s, nil
+	s.swept = true
+	return nil
 }
 
 const (
@@ -178,7 +198,7 @@ func (s *Store) steps() ([]uint64, error) {
 // older ones that need not be kept. When it returns nil the checkpoint is durable. After an error the checkpoints from
 // before are untouched; the new one may be there or not.
 func (s *Store) Save(step uint64, state Checkpointer) (Info, error) {
-	info, err := writeFrame(s.dir, nameOf(step), step, s.cfg.MaxBytes, state.Save)
+	info, err := s.write(nameOf(step), step, s.cfg.MaxBytes, state.Save)
 	if err != nil {
 		return Info{}, fmt.Errorf("recovery: save step %d: %w", step, err)
 	}
@@ -278,18 +298,23 @@ func (s *Store) Load(step uint64, state Checkpointer) (Info, error) {
 
 func (s *Store) load(step uint64, restore func(io.Reader) error) (Info, error) {
 	name := nameOf(step)
-	if _, err := s.peek(name); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return Info{}, fmt.Errorf("%w of step %d", ErrNoCheckpoint, step)
-		}
-		return Info{}, err
+	info, err := s.peek(name)
+	if err == nil {
+		info, err = readFrame(s.dir, name, s.cfg.MaxBytes, func(info Info, r io.Reader) error {
+			if err := restore(r); err != nil {
+				return &RestoreError{Step: info.Step, Err: err}
+			}
+			return nil
+		})
 	}
-	return readFrame(s.dir, name, s.cfg.MaxBytes, func(info Info, r io.Reader) error {
-		if err := restore(r); err != nil {
-			return &RestoreError{Step: info.Step, Err: err}
-		}
-		return nil
-	})
+	var failed *RestoreError
+	switch {
+	case err == nil:
+		return info, nil
+	case errors.Is(err, fs.ErrNotExist) && !errors.As(err, &failed): // perhaps no more, since another process saves
+		return Info{}, fmt.Errorf("%w of step %d", ErrNoCheckpoint, step)
+	}
+	return Info{}, err
 }
 
 // RestoreError says that a checkpoint that is whole could not be restored: it belongs to another model, or there is no
@@ -360,6 +385,20 @@ func (s *Store) first(steps []uint64, state Checkpointer) (Info, error) {
 		return Info{}, ErrNoCheckpoint
 	}
 	return Info{}, errors.Join(errs...)
+}
+
+// newest is the step of the checkpoint that Newest would restore, which is that of the given one or a later one.
+func (s *Store) newest(atLeast uint64) uint64 {
+	steps, _ := s.steps()
+	for _, step := range slices.Backward(steps) {
+		if step <= atLeast {
+			break
+		}
+		if _, err := s.Verify(step); err == nil {
+			return step
+		}
+	}
+	return atLeast
 }
 
 // Abandon sets aside the checkpoints after the given step: they hold what a rollback undoes, and must not be the newest

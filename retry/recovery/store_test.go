@@ -120,6 +120,12 @@ func TestStore(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "mine.tmp"), nil, 0o600))
 	s, err = OpenStore(dir, StoreConfig{})
 	require.NoError(t, err)
+	require.Equal(t, []uint64{10, 20}, listed(t, s))
+	_, err = s.Load(20, &state)
+	require.NoError(t, err)
+	require.FileExists(t, filepath.Join(dir, nameOf(30)+tempSuffix), "who reads clears nothing away")
+	_, err = s.Save(20, &again)
+	require.NoError(t, err)
 	require.NoFileExists(t, filepath.Join(dir, nameOf(30)+tempSuffix))
 	require.FileExists(t, filepath.Join(dir, "mine.tmp"))
 	require.Equal(t, []uint64{10, 20}, listed(t, s))
@@ -348,8 +354,11 @@ func TestCrashBetweenAllOperations(t *testing.T) {
 			require.Empty(t, info.Passed, "nothing is ever half there under its name")
 			require.GreaterOrEqual(t, info.Step, floor)
 			require.LessOrEqual(t, info.Step, ceiling)
+			last := text("last")
+			_, err = s.Save(9, &last)
+			require.NoError(t, err)
 			for name := range image.files {
-				require.NotContains(t, name, tempSuffix)
+				require.NotContains(t, name, tempSuffix, "cleared away by the first write")
 			}
 		}
 	}

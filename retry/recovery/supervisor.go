@@ -94,11 +94,13 @@ type Decision struct {
 	Class   Class   `json:"class"`             // of the failure, unless Action is Continue
 	From    uint64  `json:"from"`              // steps that the state consisted of before
 	Step    uint64  `json:"step"`              // and now; less than From after a rollback
-	Skipped []Range `json:"skipped,omitempty"` // batches left out by this decision
+	Skipped []Range `json:"skipped,omitempty"` // batches left out by this decision; see Err
 	Micro   Micro   `json:"micro"`
 	Verdict Verdict `json:"-"`     // of the detector, if the step did not fail
 	Saved   bool    `json:"saved"` // a checkpoint of Step was written now
-	Err     error   `json:"-"`     // what failed: the step, or else writing a checkpoint or changing the micro-batch
+	// Err is what failed: the step, writing, or changing the micro-batch. If the ledger could not be written, a crash
+	// before the next checkpoint forgets the decision.
+	Err error `json:"-"`
 }
 
 // Supervisor stands between a training loop and its steps. It hands out batches in order and, told what became of each,
@@ -227,7 +229,8 @@ func (s *Supervisor) Next() Batch {
 }
 
 // Done is told, once, what became of the batch from Next, and does what has to be done. An error ends the loop: a
-// [*StopError], the same one from then on, or [ErrNoBatch]. If ctx has ended, Done stops after this step, with a checkpoint.
+// [*StopError], the same one from then on, or [ErrNoBatch]. If ctx has ended, or would end before the delay that a failure
+// asks for, Done stops after this step, with a checkpoint.
 //
 // A failed write of a checkpoint does not end the loop at once; it is in the Decision.
 func (s *Supervisor) Done(ctx context.Context, out Outcome) (Decision, error) {

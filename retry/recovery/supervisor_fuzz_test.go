@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"context"
+	"errors"
 	"math"
 	"syscall"
 	"testing"
@@ -24,13 +25,23 @@ func FuzzSupervisor(f *testing.F) {
 		}
 		b := start(t, cfg)
 		left := map[uint64]bool{} // batches that some decision left out
+		gone := map[uint64]bool{} // of those, the ones that no crash may bring back
 		acked := uint64(0)        // a checkpoint of at least this step must be there
+		leave := func(d Decision, lasting bool) {
+			for _, r := range d.Skipped {
+				for x := r.From; x < r.To; x++ {
+					left[x] = true
+					gone[x] = gone[x] || lasting && !errors.Is(d.Err, errLedger)
+				}
+			}
+		}
 		check := func() {
 			b.check()
 			require.GreaterOrEqual(t, b.sup.Step(), acked)
 			seen := map[uint64]bool{}
 			for _, x := range b.state.Seen {
 				require.False(t, seen[x], "batch %d twice", x)
+				require.False(t, gone[x], "batch %d was left out", x)
 				seen[x] = true
 			}
 			for x := range b.sup.Next().Index {
@@ -65,11 +76,7 @@ func FuzzSupervisor(f *testing.F) {
 					b.dir.crashAt = b.dir.ops + 1 + int(op>>3%8)
 					b.state.step(b.sup.Next(), nil)
 					d, _ := b.sup.Done(t.Context(), Outcome{Loss: 1, Err: []error{nil, errLost, errData, errFlaky}[op>>3%4]})
-					for _, r := range d.Skipped {
-						for x := r.From; x < r.To; x++ {
-							left[x] = true
-						}
-					}
+					leave(d, false)
 					acked = min(acked, d.Step)
 				}
 				images := b.dir.survivors()
@@ -80,11 +87,7 @@ func FuzzSupervisor(f *testing.F) {
 			}
 			b.state.step(b.sup.Next(), out.Err)
 			d, err := b.sup.Done(t.Context(), out)
-			for _, r := range d.Skipped {
-				for x := r.From; x < r.To; x++ {
-					left[x] = true
-				}
-			}
+			leave(d, true)
 			if acked = min(acked, d.Step); d.Saved {
 				acked = d.Step
 			}

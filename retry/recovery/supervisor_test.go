@@ -218,8 +218,20 @@ func TestDelays(t *testing.T) {
 		_, err = b.sup.Done(ctx, Outcome{Err: later(time.Hour)})
 		require.ErrorIs(t, err, ErrStopped)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.Equal(t, time.Hour+time.Second+time.Minute, time.Since(began))
+		require.Equal(t, time.Hour+time.Second, time.Since(began), "nobody waits in vain")
+		var stop *StopError
+		require.ErrorAs(t, err, &stop)
+		require.Equal(t, time.Hour, stop.RetryAfter())
 		require.Empty(t, b.state.Seen, "the state is undone")
+
+		require.NoError(t, b.restart())
+		ctx, stopIt := context.WithCancelCause(t.Context())
+		time.AfterFunc(20*time.Minute, func() { stopIt(errors.New("SIGTERM")) })
+		b.state.step(b.sup.Next(), errFlaky)
+		_, err = b.sup.Done(ctx, Outcome{Err: later(time.Hour)})
+		require.ErrorAs(t, err, &stop)
+		require.ErrorContains(t, err, "SIGTERM")
+		require.Equal(t, 40*time.Minute, stop.RetryAfter(), "the rest")
 	})
 }
 
