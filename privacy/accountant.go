@@ -2,13 +2,16 @@ package privacy
 
 // Interval encloses an epsilon or a delta.
 type Interval struct {
-	// Lower is 0 where only an upper bound is known.
+	// Lower is never above the true value; 0 where only an upper bound is known.
 	Lower float64 `json:"lower"`
 	// Upper is never below the true value.
 	Upper float64 `json:"upper"`
 	// Method names how the bound was obtained.
 	Method string `json:"method"`
-	// Converged reports whether Upper is as tight as Method allows; it is a bound either way.
+	// Order is the Rényi order at which Upper was found, 0 for other methods.
+	Order float64 `json:"order,omitempty"`
+	// Converged reports whether Lower and Upper differ by at most 1e-4 of Upper or, where only an upper bound is known, whether Upper is as
+	// tight as Method allows. It is a bound either way.
 	Converged bool `json:"converged"`
 }
 
@@ -16,8 +19,12 @@ type Interval struct {
 type Accountant interface {
 	// Step records one execution of e. On error nothing was recorded.
 	Step(e Event) error
+	// Add records n executions of e.
+	Add(e Event, n int) error
 	// Epsilon bounds the epsilon of everything recorded so far at delta, 0 < delta < 1.
 	Epsilon(delta float64) (Interval, error)
+	// Delta bounds the delta at eps >= 0.
+	Delta(eps float64) (Interval, error)
 }
 
 // Budget is a limit on what may be learned about one record.

@@ -23,14 +23,19 @@ func kappa(c float64) float64 {
 }
 
 // epsilonAt returns an upper bound on eps, clamped at 0, given an upper bound k on K(c).
-func epsilonAt(c, k, delta float64) float64 {
-	l, p := -math.Log(delta), kappa(c)
+func epsilonAt(c, k, delta float64) float64 { return epsilonWith(c, kappa(c), k, -math.Log(delta)) }
+
+// epsilonWith is epsilonAt with p = kappa(c) and l = -log delta.
+func epsilonWith(c, p, k, l float64) float64 {
 	return max(0, (k+l+p+10*ulp*(k+l-p))/c*(1+4*ulp))
 }
 
 // logDeltaAt returns an upper bound on log delta, clamped at 0, given an upper bound k on K(c).
-func logDeltaAt(c, k, eps float64) float64 {
-	p, ce := kappa(c), c*eps
+func logDeltaAt(c, k, eps float64) float64 { return logDeltaWith(c, kappa(c), k, eps) }
+
+// logDeltaWith is logDeltaAt with p = kappa(c).
+func logDeltaWith(c, p, k, eps float64) float64 {
+	ce := c * eps
 	return min(0, k-ce+p+10*ulp*(k+ce-p))
 }
 

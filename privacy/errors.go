@@ -10,6 +10,8 @@ var (
 	ErrInvalid = errors.New("privacy: invalid")
 	// ErrExhausted is matched by the refusal of an event that no longer fits the budget; nothing was charged.
 	ErrExhausted = errors.New("privacy: budget exhausted")
+	// ErrNoBound is matched by the refusal of an accountant whose method proves nothing about what was recorded; another may.
+	ErrNoBound = errors.New("privacy: no bound")
 )
 
 // InvalidError says which field was refused, with its value and the limit that it breaks.
@@ -32,19 +34,24 @@ func (e *InvalidError) Permanent() bool { return true }
 // Neutral tells a circuit breaker that this says nothing about the health of the step.
 func (e *InvalidError) Neutral() bool { return true }
 
-// ExhaustedError is the refusal of a Filter. Spent, Requested and Limit are Rényi divergences in nats at Order.
+// ExhaustedError is the refusal of a Filter. Spent, Requested and Limit are in its Measure: the Rényi divergence in nats at Order, the
+// rho of zero-concentrated privacy, or the mu² of Gaussians. A filter without a budget has no Measure.
 type ExhaustedError struct {
 	Event     Event
 	Count     int
 	Spent     float64
 	Requested float64
 	Limit     float64
-	Order     float64
+	Measure   string
+	Order     float64 // 0 unless Measure is "renyi"
 }
 
 func (e *ExhaustedError) Error() string {
-	return fmt.Sprintf("%v: spent %.6g of %.6g at Rényi order %.6g, refused %.6g more for %d × %+v",
-		ErrExhausted, e.Spent, e.Limit, e.Order, e.Requested, e.Count, e.Event)
+	if e.Measure == "" {
+		return fmt.Sprintf("%v: no budget, refused %d × %+v", ErrExhausted, e.Count, e.Event)
+	}
+	return fmt.Sprintf("%v: spent %.6g of %.6g by %v, refused %.6g more for %d × %+v",
+		ErrExhausted, e.Spent, e.Limit, measure{Name: e.Measure, Order: e.Order}, e.Requested, e.Count, e.Event)
 }
 
 // Is reports whether target is ErrExhausted.
@@ -55,3 +62,32 @@ func (e *ExhaustedError) Permanent() bool { return true }
 
 // Neutral tells a circuit breaker that this says nothing about the health of the step.
 func (e *ExhaustedError) Neutral() bool { return true }
+
+// NoBoundError says which method proves nothing, and why. Cause may be nil.
+type NoBoundError struct {
+	Method string
+	Reason string
+	Cause  error
+}
+
+func noBound(method, reason string) error { return &NoBoundError{Method: method, Reason: reason} }
+
+func (e *NoBoundError) Error() string {
+	s := fmt.Sprintf("%v by %s: %s", ErrNoBound, e.Method, e.Reason)
+	if e.Cause != nil {
+		s += ": " + e.Cause.Error()
+	}
+	return s
+}
+
+// Is reports whether target is ErrNoBound.
+func (e *NoBoundError) Is(target error) bool { return target == ErrNoBound }
+
+// Unwrap returns the cause.
+func (e *NoBoundError) Unwrap() error { return e.Cause }
+
+// Permanent tells a retrier that another attempt cannot succeed.
+func (e *NoBoundError) Permanent() bool { return true }
+
+// Neutral tells a circuit breaker that this says nothing about the health of the step.
+func (e *NoBoundError) Neutral() bool { return true }

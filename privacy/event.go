@@ -93,7 +93,8 @@ type Gaussian struct {
 	Relation Relation `json:"relation"`
 }
 
-// Poisson applies Gaussian to a batch that each record enters independently. Only AddRemove is accounted for.
+// Poisson applies Gaussian to a batch that each record enters independently. Under ReplaceSpecial it costs what it does under
+// AddRemove; under ReplaceOne both values of the record enter with the one Rate, and it costs more.
 type Poisson struct {
 	// Rate is the probability, or an upper bound on the probability, that a record enters the batch. 0 costs nothing, 1 is Gaussian.
 	Rate     float64  `json:"rate"`
@@ -142,18 +143,12 @@ func (g Gaussian) Validate() error {
 	return nil
 }
 
-// Validate accepts a Rate from 0 to 1 and a valid Gaussian under AddRemove.
+// Validate accepts a Rate from 0 to 1 and a valid Gaussian.
 func (p Poisson) Validate() error {
 	if !(p.Rate >= 0 && p.Rate <= 1) {
 		return &InvalidError{"Poisson.Rate", p.Rate, "a number from 0 to 1"}
 	}
-	if err := p.Gaussian.Validate(); err != nil {
-		return err
-	}
-	if p.Gaussian.Relation != AddRemove {
-		return &InvalidError{"Poisson.Gaussian.Relation", p.Gaussian.Relation, "AddRemove"}
-	}
-	return nil
+	return p.Gaussian.Validate()
 }
 
 // canonical returns the event held in e. It refuses nil and pointers, whose values may change after they were charged, and types that
@@ -164,6 +159,58 @@ func canonical(e Event) (Event, error) {
 		return e, nil
 	case Poisson:
 		return e, nil
+	case Laplace:
+		return e, nil
+	case DiscreteLaplace:
+		return e, nil
+	case DiscreteGaussian:
+		return e, nil
+	case RandomizedResponse:
+		return e, nil
+	case Exponential:
+		return e, nil
+	case PermuteAndFlip:
+		return e, nil
+	case Pure:
+		return e, nil
+	case Approximate:
+		e.Epsilon, e.Delta = e.Epsilon+0, e.Delta+0 // -0 is 0
+		return e, nil
+	case ZeroConcentrated:
+		e.Rho, e.Xi = e.Rho+0, e.Xi+0
+		return e, nil
+	case Sampled:
+		own, err := canonical(e.Event)
+		return Sampled{e.Rate + 0, own}, err
+	case Repeated:
+		own, err := canonical(e.Event)
+		return Repeated{own, e.Count}, err
+	case Composed:
+		return e, nil
+	case FixedSize:
+		return e, nil
+	case WithReplacement:
+		return e, nil
+	case Mixture:
+		return e, nil
+	case Group:
+		own, err := canonical(e.Event)
+		return Group{e.Size, own}, err
+	case Tree:
+		return e, nil
+	case Toeplitz:
+		return e, nil
+	case SqrtToeplitz:
+		return e, nil
+	case Banded:
+		return e, nil
+	case TruncatedPoisson:
+		return e, nil
+	case Allocation:
+		return e, nil
+	case Select:
+		own, err := canonical(e.Event)
+		return Select{own, e.Mean + 0, e.Shape + 0, e.Gamma + 0}, err
 	case nil:
 		return nil, &InvalidError{"Event", "nil", "an event of this package"}
 	}
@@ -192,5 +239,9 @@ func (p Poisson) lower() []leaf {
 	if p.Rate == 0 {
 		return nil
 	}
-	return []leaf{{sampledGaussian{max(p.Rate, 1e-60), p.Gaussian.Multiplier()}, 1}}
+	q := max(p.Rate, 1e-60)
+	if p.Gaussian.Relation == ReplaceOne && q < 1 {
+		return []leaf{{replaceOneGaussian{q, 2 * p.Gaussian.Multiplier()}, 1}}
+	}
+	return []leaf{{sampledGaussian{q, p.Gaussian.Multiplier()}, 1}}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 	"sync"
 )
 
@@ -13,11 +14,13 @@ const budgetUnits = 1 << 60
 
 // Filter is a budget that cannot be overspent.
 //
-// It adds up Rényi divergence at one order, fixed when it is made, and refuses the event that would exceed what converts to the
-// budget at that order. That is sound when every event is chosen after seeing what earlier ones released (Feldman, Zrnic 2021,
-// "Individual privacy accounting via a Rényi filter"; Lécuyer 2021, "Practical privacy filters and odometers with
-// Rényi differential privacy"): the whole interaction is (Epsilon, Delta)-differentially private. Changing the order halfway would
-// break the argument, so nothing does.
+// It adds up one measure of privacy loss, fixed when it is made, and refuses the event that would exceed what converts to the
+// budget: the Rényi divergence at one order ([NewFilter]), the parameter rho of zero-concentrated privacy ([NewConcentratedFilter]) or the
+// mu² of plain Gaussians ([NewGaussianFilter]). That is sound when every event is chosen after seeing what earlier ones released
+// (Feldman, Zrnic 2021, "Individual privacy accounting via a Rényi filter"; Whitehouse et al. 2023, "Fully adaptive composition in
+// differential privacy"; Smith, Thakurta 2022, "Fully adaptive composition for Gaussian differential privacy"): the whole interaction
+// is (Epsilon, Delta)-differentially private. Changing the order halfway would break the argument, so nothing does; and stopping where
+// the tight epsilon of the events so far reaches a limit is no filter at all.
 //
 // Charge before release, once per execution, retries included. There is no refund.
 //
@@ -27,15 +30,14 @@ type Filter struct {
 	budget Budget
 
 	mu      sync.Mutex
-	order   float64 // guarded by mu, as all below
-	limit   float64 // lower bound on the K(order-1) that converts to budget
+	measure measure // guarded by mu, as all below
 	spent   uint64  // of budgetUnits
 	history history
 	over    bool // the history costs more than the budget
 }
 
-// NewFilter returns a filter for b whose order admits the most executions of plan. Other events may be spent too, at that order.
-// It is an *InvalidError if plan costs nothing, for it then fixes no order, or if b does not admit plan even once.
+// NewFilter returns a filter for b by Rényi divergence at the order that admits the most executions of plan. Other events may be spent
+// too, at that order. It is an *InvalidError if plan costs nothing, for it then fixes no order, or if b does not admit plan even once.
 func NewFilter(b Budget, plan Event) (*Filter, error) {
 	if err := b.Validate(); err != nil {
 		return nil, err
@@ -43,9 +45,6 @@ func NewFilter(b Budget, plan Event) (*Filter, error) {
 	f := &Filter{budget: b}
 	x, err := f.history.entry(plan)
 	if err != nil {
-		return nil, err
-	}
-	if err := additive(x); err != nil {
 		return nil, err
 	}
 	if len(x.parts) == 0 {
@@ -60,10 +59,43 @@ func NewFilter(b Budget, plan Event) (*Filter, error) {
 		return -limit / x.logMoment(order)
 	}, startRung)
 	if !(value <= -1) {
-		return nil, &InvalidError{"Budget", b, fmt.Sprintf("at least the cost of one execution of %+v", plan)}
+		return nil, &InvalidError{"Budget", b, fmt.Sprintf("at least the cost of one execution of %+v", x.event)}
 	}
-	f.order, f.limit = order, capacityAt(order-1, b)
+	if f.measure, err = measureOf(measureRenyi, order, b); err != nil {
+		return nil, err
+	}
+	if _, err := f.measure.cost(x); err != nil {
+		return nil, err
+	}
 	f.history.relation = x.event.relation()
+	return f, nil
+}
+
+// NewConcentratedFilter returns a filter for b under r by zero-concentrated differential privacy (Bun, Steinke 2016): it needs no plan,
+// and takes events with a rho only: Gaussians, discrete Gaussians, pure and zero-concentrated ones.
+func NewConcentratedFilter(b Budget, r Relation) (*Filter, error) {
+	return newFixed(measureConcentrated, b, r)
+}
+
+// NewGaussianFilter returns a filter for b under r by Gaussian differential privacy (Dong, Roth, Su 2022), exact for plain Gaussians, the
+// only events it takes.
+func NewGaussianFilter(b Budget, r Relation) (*Filter, error) {
+	return newFixed(measureGaussian, b, r)
+}
+
+func newFixed(name string, b Budget, r Relation) (*Filter, error) {
+	if err := b.Validate(); err != nil {
+		return nil, err
+	}
+	if !slices.Contains(relations(), r) {
+		return nil, &InvalidError{"Relation", r, wantRelation}
+	}
+	m, err := measureOf(name, 0, b)
+	if err != nil {
+		return nil, err
+	}
+	f := &Filter{budget: b, measure: m}
+	f.history.relation = r
 	return f, nil
 }
 
@@ -75,14 +107,14 @@ func (f *Filter) Budget() Budget {
 	return f.budget
 }
 
-// Order returns the Rényi order at which the filter adds up.
+// Order returns the Rényi order at which the filter adds up, 0 if it adds up something else.
 func (f *Filter) Order() float64 {
 	if f == nil {
 		return 0
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.order
+	return f.measure.Order
 }
 
 // Spend charges one execution of e. Call it before anything of that execution is released. The error is an *ExhaustedError if it
@@ -120,13 +152,10 @@ func (f *Filter) SpendN(e Event, n int) error {
 		return err
 	}
 	units, fits := f.fits(x, n)
-	if !fits && f.order == 0 {
-		return &ExhaustedError{Event: x.event, Count: n}
-	}
 	if !fits {
 		return &ExhaustedError{
-			Event: x.event, Count: n, Order: f.order,
-			Spent: f.renyi(f.spent), Requested: divergence(x.times(int64(n), f.order), f.order), Limit: f.renyi(f.units()),
+			Event: x.event, Count: n, Measure: f.measure.Name, Order: f.measure.Order,
+			Spent: f.measure.shown(f.spent), Requested: f.measure.shown(x.cost) * float64(n), Limit: f.measure.shown(f.units()),
 		}
 	}
 	if err := f.history.add(x, int64(n)); err != nil {
@@ -185,68 +214,42 @@ func (f *Filter) Spent() Interval {
 	if f.spent == 0 {
 		return Interval{Method: "nothing spent", Converged: true}
 	}
-	c := f.order - 1
-	k := up(float64(f.spent)/budgetUnits*f.limit, 4)
-	upper := f.budget.Epsilon
+	total, upper := up(float64(f.spent)/budgetUnits*f.measure.limit, 4), f.budget.Epsilon
 	if f.over { // Restore brought more than the budget
-		k, upper = max(k, total(f.history.sorted(), f.order)), math.Inf(1)
+		upper = math.Inf(1)
+		sum := 0.0
+		for _, x := range f.history.sorted() {
+			one, err := f.measure.of(&x)
+			if err != nil {
+				return Interval{Upper: upper, Method: f.measure.String()}
+			}
+			sum = up(sum+ceil(x.count)*one, 4)
+		}
+		total = max(total, sum)
 	}
-	return Interval{
-		Upper:  min(epsilonAt(c, k, f.budget.Delta), upper),
-		Method: fmt.Sprintf("rdp filter, order %.6g", f.order), Converged: true,
-	}
+	return Interval{Upper: min(f.measure.epsilon(total, f.budget.Delta), upper), Method: f.measure.String() + " filter", Converged: true}
 }
 
 // units is the whole budget, 0 for the zero Filter.
 func (f *Filter) units() uint64 {
-	if f.order == 0 {
+	if f.measure == (measure{}) {
 		return 0
 	}
 	return budgetUnits
 }
 
-func (f *Filter) renyi(units uint64) float64 {
-	if units == 0 {
-		return 0
-	}
-	return float64(units) / budgetUnits * f.limit / (f.order - 1)
-}
-
-// entry adds the cost at the filter's order.
+// entry adds the cost in the filter's measure.
 func (f *Filter) entry(e Event) (*entry, error) {
 	x, err := f.history.entry(e)
 	if err != nil {
 		return nil, err
 	}
-	if err := additive(x); err != nil {
-		return nil, err
-	}
-	if x.count == 0 && f.order != 0 {
-		x.cost = cost(x.logMoment(f.order), f.limit)
-	}
-	return x, nil
-}
-
-// additive refuses events that may lose everything: their delta does not add up at a Rényi order.
-func additive(x *entry) error {
-	for _, p := range x.parts {
-		if d := p.infinite(); d != 0 {
-			return &InvalidError{"Event", x.event, "an event without a delta of its own"}
+	if x.count == 0 && f.measure != (measure{}) {
+		if x.cost, err = f.measure.cost(x); err != nil {
+			return nil, err
 		}
 	}
-	return nil
-}
-
-// cost is k/limit in units, rounded up; more than the whole budget is all one.
-func cost(k, limit float64) uint64 {
-	if k <= 0 {
-		return 0
-	}
-	u := math.Ceil(up(k/limit, 2) * budgetUnits)
-	if !(u <= budgetUnits) {
-		return budgetUnits + 1
-	}
-	return uint64(u)
+	return x, nil
 }
 
 func (f *Filter) fits(x *entry, n int) (units uint64, ok bool) {
@@ -283,15 +286,15 @@ func (f *Filter) State() ([]byte, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.order == 0 {
+	if f.measure == (measure{}) {
 		return nil, &InvalidError{"Filter", "zero", "a filter made by NewFilter"}
 	}
-	return encodeState("filter", &filterState{f.budget, f.order, f.spent}, f.history.sorted())
+	return encodeState("filter", &filterState{f.budget, f.measure, f.spent}, f.history.sorted())
 }
 
 // Restore continues from a State of a filter with the same budget. It never lowers what is spent: every event counts at least as
-// often as before and as in the state. A filter that has spent nothing takes over the order of the state, any other must have
-// the same order. On error nothing has changed; saved states are checked strictly, so they may come from outside.
+// often as before and as in the state. A filter that has spent nothing takes over the measure of the state, any other must have
+// the same. On error nothing has changed; saved states are checked strictly, so they may come from outside.
 func (f *Filter) Restore(data []byte) error {
 	s, h, err := decodeState("filter", data)
 	if err != nil {
@@ -304,36 +307,29 @@ func (f *Filter) Restore(data []byte) error {
 	if saved.Spent > budgetUnits {
 		return &InvalidError{"spent", saved.Spent, fmt.Sprintf("at most %d", uint64(budgetUnits))}
 	}
-	if err := checkOrder(saved.Order); err != nil {
+	m, err := measureOf(saved.Measure.Name, saved.Measure.Order, saved.Budget)
+	if err != nil {
 		return err
 	}
-	for _, x := range h.entries {
-		if err := additive(x); err != nil {
+	for _, x := range h.entries { // outside the lock: a state from outside may hold many events
+		if x.cost, err = m.cost(x); err != nil {
 			return err
 		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.order == 0 || saved.Budget != f.budget {
+	if f.measure == (measure{}) || saved.Budget != f.budget {
 		return &InvalidError{"state's Budget", saved.Budget, fmt.Sprintf("the %v of the filter", f.budget)}
 	}
-	order, limit := f.order, f.limit
-	if saved.Order != order {
-		if f.spent != 0 {
-			return &InvalidError{"state's order", saved.Order, fmt.Sprintf("the %v at which the filter has spent", order)}
-		}
-		order, limit = saved.Order, capacityAt(saved.Order-1, f.budget)
-		if limit <= 0 {
-			return &InvalidError{"state's order", order, "an order at which the budget admits anything"}
-		}
+	if m != f.measure && f.spent != 0 {
+		return &InvalidError{"state's measure", m, fmt.Sprintf("the %v in which the filter has spent", f.measure)}
 	}
 	if err := f.history.raise(h); err != nil {
 		return err
 	}
-	f.order, f.limit = order, limit
+	f.measure = m // what it held at another measure cost nothing, in this one too
 	sum := uint64(0)
 	for _, x := range f.history.entries {
-		x.cost = cost(x.logMoment(order), limit)
 		hi, lo := bits.Mul64(x.cost, uint64(x.count))
 		if hi != 0 {
 			lo = budgetUnits + 1

@@ -290,7 +290,7 @@ func FuzzFilter(f *testing.F) {
 		exact, err := r.Renyi(order)
 		require.NoError(t, err)
 		require.LessOrEqual(t, epsilonAt(order-1, exact*(order-1), budget.Delta), budget.Epsilon*(1+1e-12))
-		require.GreaterOrEqual(t, filter.renyi(filter.spent), exact*(1-1e-12))
+		require.GreaterOrEqual(t, filter.measure.shown(filter.spent), exact*(1-1e-12))
 	})
 }
 
@@ -364,14 +364,16 @@ func TestHostileStates(t *testing.T) {
 	event := func(kind, params, count string) string {
 		return `{"event":{"version":1,"type":"` + kind + `","params":` + params + `},"count":` + count + `}`
 	}
-	rdp := func(events string) string { return sealed(t, `{"version":2,"kind":"rdp","events":[`+events+`]}`) }
+	rdp := func(events string) string {
+		return sealed(t, `{"version":2,"kind":"accountant","events":[`+events+`]}`)
+	}
 	good := event("poisson", poisson, "3")
 	require.NoError(t, new(RDP).Restore([]byte(rdp(good))))
 	for _, bad := range []string{
 		``, `null`, `[]`, `{}`, `1`, rdp(good) + `x`, rdp(good) + rdp(good), rdp(good + `,` + good),
 		strings.Replace(rdp(good), `"count":3`, `"count":2`, 1), // edited
-		sealed(t, `{"version":1,"kind":"rdp","events":[]}`), sealed(t, `{"version":2,"kind":"filter","events":[]}`),
-		`{"version":2,"kind":"rdp","events":[],"more":1}`, sealed(t, `{"version":2,"kind":"rdp","events":[],"filter":{}}`),
+		sealed(t, `{"version":1,"kind":"accountant","events":[]}`), sealed(t, `{"version":2,"kind":"filter","events":[]}`),
+		`{"version":2,"kind":"accountant","events":[],"more":1}`, sealed(t, `{"version":2,"kind":"accountant","events":[],"filter":{}}`),
 		rdp(event("poisson", gaussian, "3")), rdp(event("gaussian", poisson, "3")), rdp(event("poison", poisson, "3")),
 		rdp(strings.Replace(good, `"version":1`, `"version":2`, 1)),
 		rdp(event("gaussian", `{"std_dev":1,"clip":1,"relation":""}`, "3")),
@@ -387,7 +389,7 @@ func TestHostileStates(t *testing.T) {
 	// Counts beyond the budget, and a spend above what the counts explain, both stand.
 	f := newFilter(t, Budget{2, 1e-5}, sampled(.01, 1))
 	state := func(spent, count string) []byte {
-		return []byte(sealed(t, `{"version":2,"kind":"filter","filter":{"budget":{"epsilon":2,"delta":1e-05},"order":8,"spent":`+spent+`},"events":[`+
+		return []byte(sealed(t, `{"version":2,"kind":"filter","filter":{"budget":{"epsilon":2,"delta":1e-05},"measure":{"name":"renyi","order":8},"spent":`+spent+`},"events":[`+
 			event("poisson", poisson, count)+`,`+event("poisson", strings.Replace(poisson, "0.01", "0.02", 1), "1")+`]}`))
 	}
 	require.ErrorIs(t, f.Restore(state("1152921504606846977", "1")), ErrInvalid)

@@ -13,6 +13,7 @@ import (
 type goldenCase struct {
 	ID, Family      string
 	Q, Sigma, Delta float64
+	Mu              float64
 	Steps           json.RawMessage
 	Orders, RDP     []float64
 	Parts           []struct {
@@ -32,12 +33,15 @@ type goldenExpect struct {
 	RDPOptimal *struct{ Eps, Order float64 } `json:"rdp_optimal"`
 	Truth      *struct {
 		Eps     *float64
+		RelTol  float64 `json:"rel_tol"`
 		Trusted bool
 	}
 	Tight    *struct{ Eps float64 }
 	Exact    *struct{ Eps string }
 	DeltaAt  [][2]json.RawMessage `json:"delta_at"`
-	EpsPlain float64              `json:"eps_cks_plain"`
+	Eps      json.RawMessage
+	CLT      *struct{ Eps float64 } `json:"gdp_clt"`
+	EpsPlain float64                `json:"eps_cks_plain"`
 }
 
 func golden(t *testing.T, families ...string) []goldenCase {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"sync"
 )
 
 // history counts executions per distinct event. Its owner guards it.
@@ -12,7 +11,6 @@ type history struct {
 	relation Relation // of the first event; 0 before
 	last     *entry
 	entries  map[Event]*entry
-	curves   map[mechanism]*curve
 	order    []*entry // the entries in the one order in which they are summed and saved; nil when it must be made anew
 }
 
@@ -22,12 +20,13 @@ type entry struct {
 	name  string // its JSON: entries are ordered by it
 	parts []part
 	count int64
+	most  int64  // the largest count for which every part's product fits 63 bits
 	cost  uint64 // of one execution, in units of the owning Filter
 }
 
 // part is what a leaf of an event adds to one execution.
 type part struct {
-	*curve
+	mechanism
 	count int64
 }
 
@@ -44,18 +43,23 @@ func (h *history) entry(e Event) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r := own.relation(); h.relation != 0 && h.relation != r {
-		return nil, &InvalidError{"Relation", r, "the " + h.relation.String() + " of the earlier events"}
+	if err := h.accepts(own.relation()); err != nil {
+		return nil, err
 	}
-	x := &entry{event: own, name: string(name)}
+	x := &entry{event: own, name: string(name), most: math.MaxInt64}
 	for _, l := range own.lower() {
-		c, ok := h.curves[l.mechanism]
-		if !ok {
-			c = &curve{mechanism: l.mechanism}
-		}
-		x.parts = append(x.parts, part{c, l.count})
+		x.parts = append(x.parts, part(l))
+		x.most = min(x.most, math.MaxInt64/l.count)
 	}
 	return x, nil
+}
+
+// accepts refuses a relation other than that of the earlier events.
+func (h *history) accepts(r Relation) error {
+	if h.relation != 0 && r != 0 && h.relation != r {
+		return &InvalidError{"Relation", r, "the " + h.relation.String() + " of the earlier events"}
+	}
+	return nil
 }
 
 // repeats returns the entry of the last event if e is the same again, else nil: the path of every step but the first.
@@ -68,24 +72,17 @@ func (h *history) repeats(e Event) *entry {
 
 // add counts n more executions of x; on error nothing has changed.
 func (h *history) add(x *entry, n int64) error {
-	most := int64(math.MaxInt64)
-	for _, p := range x.parts {
-		most = min(most, math.MaxInt64/p.count)
-	}
-	if n > most-x.count {
-		return &InvalidError{"count", n, "a total that fits 63 bits"}
+	if err := x.fits(n); err != nil {
+		return err
 	}
 	if n == 0 {
 		return nil
 	}
 	if x.count == 0 {
 		if h.entries == nil {
-			h.entries, h.curves = make(map[Event]*entry), make(map[mechanism]*curve)
+			h.entries = make(map[Event]*entry)
 		}
 		h.entries[x.event] = x
-		for _, p := range x.parts {
-			h.curves[p.mechanism] = p.curve
-		}
 		h.relation = x.event.relation()
 		h.order = nil
 	}
@@ -94,59 +91,89 @@ func (h *history) add(x *entry, n int64) error {
 	return nil
 }
 
-// sorted returns copies of the entries in their order.
-func (h *history) sorted() []entry {
+// fits refuses to count n more executions where a sum would overflow.
+func (x *entry) fits(n int64) error {
+	if n > x.most-x.count {
+		return &InvalidError{"count", n, "a total that fits 63 bits"}
+	}
+	return nil
+}
+
+// ordered returns the entries in their order. The slice does not change: a new event makes a new one.
+func (h *history) ordered() []*entry {
 	if h.order == nil {
 		for _, x := range h.entries {
 			h.order = append(h.order, x)
 		}
 		slices.SortFunc(h.order, func(a, b *entry) int { return cmp.Compare(a.name, b.name) })
 	}
-	s := make([]entry, len(h.order))
-	for i, x := range h.order {
-		s[i] = *x
+	return h.order
+}
+
+// sorted returns copies of the entries in their order.
+func (h *history) sorted() []entry {
+	s := make([]entry, 0, len(h.entries))
+	for _, x := range h.ordered() {
+		s = append(s, *x)
 	}
 	return s
 }
 
-// logMoment returns an upper bound on K(order-1) of one execution.
-func (x *entry) logMoment(order float64) float64 {
-	return x.times(1, order)
-}
-
-// times returns an upper bound on K(order-1) of n executions, every product and sum rounded up.
-func (x *entry) times(n int64, order float64) float64 {
-	sum := 0.0
-	for _, p := range x.parts {
-		if k := p.logMoment(order); k > 0 {
-			sum = up(sum+ceil(n)*ceil(p.count)*k, 4)
+// raise raises the count of every event to that in o, of which it takes over the entries. Nothing is ever lowered; on error nothing
+// has changed.
+func (h *history) raise(o *history) error {
+	if err := h.accepts(o.relation); err != nil {
+		return err
+	}
+	for e, theirs := range o.entries {
+		if mine, ok := h.entries[e]; ok {
+			mine.count = max(mine.count, theirs.count)
+			continue
+		}
+		count := theirs.count
+		theirs.count = 0
+		if err := h.add(theirs, count); err != nil {
+			return err
 		}
 	}
-	return sum
+	return nil
 }
 
-// total returns an upper bound on K(order-1) of all entries.
-func total(entries []entry, order float64) float64 {
-	sum := 0.0
-	for i := range entries {
-		if k := entries[i].times(entries[i].count, order); k > 0 {
-			sum = math.Nextafter(sum+k, math.Inf(1))
+// merge adds the counts of entries that belong to another history; on error nothing has changed.
+func (h *history) merge(others []entry) error {
+	for i := range others {
+		if err := h.accepts(others[i].event.relation()); err != nil {
+			return err
 		}
-	}
-	return sum
-}
-
-// infinite returns an upper bound on the probability of an infinite privacy loss of all entries.
-func infinite(entries []entry) float64 {
-	sum := 0.0
-	for _, x := range entries {
-		for _, p := range x.parts {
-			if d := p.infinite(); d > 0 {
-				sum = up(sum+ceil(x.count)*ceil(p.count)*d, 4)
+		if mine, ok := h.entries[others[i].event]; ok {
+			if err := mine.fits(others[i].count); err != nil {
+				return err
 			}
 		}
 	}
-	return min(sum, 1)
+	for i := range others {
+		x, ok := h.entries[others[i].event]
+		if !ok {
+			own := others[i]
+			own.count, own.cost = 0, 0
+			x = &own
+		}
+		if err := h.add(x, others[i].count); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// logMoment returns an upper bound on K(order-1) of one execution, every product and sum rounded up.
+func (x *entry) logMoment(order float64) float64 {
+	sum := 0.0
+	for _, p := range x.parts {
+		if k := p.logMoment(order); k > 0 {
+			sum = up(sum+ceil(p.count)*k, 4)
+		}
+	}
+	return sum
 }
 
 // ceil returns the smallest float64 that is at least n >= 0.
@@ -156,28 +183,4 @@ func ceil(n int64) float64 {
 		f = math.Nextafter(f, math.Inf(1))
 	}
 	return f
-}
-
-// curve is the Rényi curve of one mechanism. It remembers the orders of the search ladder.
-type curve struct {
-	mechanism
-	mu     sync.Mutex
-	ladder map[float64]float64 // guarded by mu
-}
-
-func (c *curve) logMoment(order float64) float64 {
-	if frac, _ := math.Frexp(order - 1); frac != 0.5 {
-		return c.mechanism.logMoment(order)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	v, ok := c.ladder[order]
-	if !ok {
-		if c.ladder == nil {
-			c.ladder = make(map[float64]float64)
-		}
-		v = c.mechanism.logMoment(order)
-		c.ladder[order] = v
-	}
-	return v
 }

@@ -32,6 +32,9 @@ func MarshalEvent(e Event) ([]byte, error) {
 
 // UnmarshalEvent returns the event of a MarshalEvent. It accepts known fields and valid events only, so the JSON may come from outside.
 func UnmarshalEvent(data []byte) (Event, error) {
+	if brackets(data) > maxBracket {
+		return nil, &InvalidError{"event", "nested JSON", "composite events nested at most 8 deep"}
+	}
 	var v envelope
 	if err := strict(data, &v); err != nil {
 		return nil, fmt.Errorf("%w event: %w", ErrInvalid, err)
@@ -44,8 +47,69 @@ func UnmarshalEvent(data []byte) (Event, error) {
 		return decode[Gaussian](v.Params)
 	case Poisson{}.kind():
 		return decode[Poisson](v.Params)
+	case Laplace{}.kind():
+		return decode[Laplace](v.Params)
+	case DiscreteLaplace{}.kind():
+		return decode[DiscreteLaplace](v.Params)
+	case DiscreteGaussian{}.kind():
+		return decode[DiscreteGaussian](v.Params)
+	case RandomizedResponse{}.kind():
+		return decode[RandomizedResponse](v.Params)
+	case Exponential{}.kind():
+		return decode[Exponential](v.Params)
+	case PermuteAndFlip{}.kind():
+		return decode[PermuteAndFlip](v.Params)
+	case Pure{}.kind():
+		return decode[Pure](v.Params)
+	case Approximate{}.kind():
+		return decode[Approximate](v.Params)
+	case ZeroConcentrated{}.kind():
+		return decode[ZeroConcentrated](v.Params)
+	case Sampled{}.kind():
+		return decode[Sampled](v.Params)
+	case Repeated{}.kind():
+		return decode[Repeated](v.Params)
+	case Composed{}.kind():
+		return decode[Composed](v.Params)
+	case FixedSize{}.kind():
+		return decode[FixedSize](v.Params)
+	case WithReplacement{}.kind():
+		return decode[WithReplacement](v.Params)
+	case Mixture{}.kind():
+		return decode[Mixture](v.Params)
+	case Group{}.kind():
+		return decode[Group](v.Params)
+	case Tree{}.kind():
+		return decode[Tree](v.Params)
+	case Toeplitz{}.kind():
+		return decode[Toeplitz](v.Params)
+	case SqrtToeplitz{}.kind():
+		return decode[SqrtToeplitz](v.Params)
+	case Banded{}.kind():
+		return decode[Banded](v.Params)
+	case TruncatedPoisson{}.kind():
+		return decode[TruncatedPoisson](v.Params)
+	case Allocation{}.kind():
+		return decode[Allocation](v.Params)
+	case Select{}.kind():
+		return decode[Select](v.Params)
 	}
 	return nil, &InvalidError{"event's type", v.Type, "a type that MarshalEvent writes"}
+}
+
+// brackets is how deep brackets nest in data, which may count those in strings: events have none there.
+func brackets(data []byte) (most int) {
+	depth := 0
+	for _, b := range data {
+		switch b {
+		case '{', '[':
+			depth++
+			most = max(most, depth)
+		case '}', ']':
+			depth--
+		}
+	}
+	return most
 }
 
 func decode[E Event](params []byte) (Event, error) {
@@ -56,7 +120,28 @@ func decode[E Event](params []byte) (Event, error) {
 	if err := e.Validate(); err != nil {
 		return nil, err
 	}
+	if err := complete(params, e); err != nil {
+		return nil, err
+	}
 	return e, nil
+}
+
+// complete refuses params that lack a field of e, whose zero value would have been taken: a Poisson without a rate costs nothing.
+func complete(params []byte, e Event) error {
+	own, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("privacy: %w", err)
+	}
+	var given, want map[string]json.RawMessage
+	if err := errors.Join(json.Unmarshal(params, &given), json.Unmarshal(own, &want)); err != nil {
+		return fmt.Errorf("%w %s: %w", ErrInvalid, e.kind(), err)
+	}
+	for field := range want {
+		if _, ok := given[field]; !ok {
+			return &InvalidError{e.kind() + "'s " + field, "missing", "a value"}
+		}
+	}
+	return nil
 }
 
 // strict decodes one JSON value with known fields only.

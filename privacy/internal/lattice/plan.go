@@ -1,0 +1,226 @@
+package lattice
+
+import (
+	"fmt"
+	"math"
+)
+
+// Part is a law, or a composition made before, composed Count times with itself. Exactly one of Law and Prior is set.
+type Part struct {
+	Law   Law
+	Prior *Composed
+	Count int
+}
+
+// sketch is a rough law of one execution, for choices on which no proof rests: losses with their masses, which sum to 1.
+type sketch struct {
+	count      float64
+	loss, mass []float64
+}
+
+// plan holds the choices for one composition: all that makes an answer sharp and nothing that makes it sound.
+type plan struct {
+	delta  float64
+	parts  []Part
+	rough  []sketch
+	grid   []float64 // candidates of the tilt
+	k      []float64 // sum of log moments at them
+	front  []float64 // log of what divides e^(k-c eps)
+	guess  float64   // of eps
+	wide   bool      // the window is to hold nearly all losses, not only those above eps
+	tilt   float64
+	first  float64 // lowest loss of the window
+	period float64
+}
+
+// negligible is the share of delta that one truncation or alias may cost.
+const negligible = 1e-10
+
+func newPlan(parts []Part, delta float64) (*plan, error) {
+	p := &plan{delta: delta, parts: parts}
+	for _, part := range parts {
+		if part.Prior != nil {
+			for i := range part.Prior.factors {
+				s := (&power{part.Prior.factors[i].upper, part.Count}).coarse()
+				for k := range s.loss {
+					s.loss[k] += part.Prior.factors[i].upper.Offset
+				}
+				if len(s.loss) > 0 {
+					p.rough = append(p.rough, s)
+				}
+			}
+			continue
+		}
+		s, err := roughly(part.Law)
+		if err != nil {
+			return nil, err
+		}
+		s.count = float64(part.Count)
+		p.rough = append(p.rough, s)
+	}
+	for z := 1e-3; z < 1e8; z *= 1.3 {
+		k := logMomentOf(p.rough, z)
+		if !(k < 1e12) {
+			break
+		}
+		p.grid = append(p.grid, z)
+		p.k = append(p.k, k)
+	}
+	if len(p.grid) == 0 {
+		return nil, fmt.Errorf("lattice: losses are too large for any tilt")
+	}
+	// The saddle point: delta(eps) is about e^(K(c)-c eps)/(c(1+c) sqrt(2 pi V)), V = K''(c) + 1/c^2 + 1/(1+c)^2; Chernoff
+	// where K'' makes no sense.
+	p.front = make([]float64, len(p.grid))
+	for i, c := range p.grid {
+		p.front[i] = c*math.Log1p(1/c) + math.Log1p(c)
+		if i > 0 && i+1 < len(p.grid) {
+			a, b := p.grid[i-1], p.grid[i+1]
+			v := 2 * ((p.k[i+1]-p.k[i])/(b-c) - (p.k[i]-p.k[i-1])/(c-a)) / (b - a)
+			p.front[i] = max(p.front[i], math.Log(c*(1+c))+0.5*math.Log(2*math.Pi*(max(v, 0)+1/c/c+1/(1+c)/(1+c))))
+		}
+	}
+	p.guess = math.Inf(1)
+	for i, c := range p.grid {
+		p.guess = min(p.guess, (p.k[i]-p.front[i]-math.Log(delta))/c)
+	}
+	p.aim(p.guess)
+	return p, nil
+}
+
+// at aims at eps and guesses delta there.
+func (p *plan) at(eps float64) {
+	l := 0.0
+	for i, c := range p.grid {
+		l = min(l, p.k[i]-p.front[i]-c*eps)
+	}
+	p.settle(math.Exp(l))
+	p.aim(eps)
+}
+
+// settle takes a guess of delta.
+func (p *plan) settle(delta float64) { p.delta = min(max(delta, 1e-60), 0.5) }
+
+// aim chooses tilt and period for a guess of eps: the shortest period that keeps aliases from the left,
+// e^(-c period), and from the right, e^(K(z)-z first-(z-c) period), small against delta. Tilts under which delta is a
+// much smaller share of the tilted law than under the best one are left out: there rounding drowns it.
+func (p *plan) aim(eps float64) {
+	eps = max(0, eps)
+	p.guess = eps
+	need := -math.Log(p.delta) - math.Log(negligible)
+	p.period = math.Inf(1)
+	share := math.Inf(-1)
+	for i, c := range p.grid {
+		share = max(share, c*eps-p.k[i])
+	}
+	low := math.Inf(-1)
+	if p.wide {
+		for _, z := range p.grid {
+			low = max(low, -(logMomentOf(p.rough, -z)+need)/z)
+		}
+	}
+	for i, c := range p.grid {
+		if c*eps-p.k[i] < share-7 {
+			continue
+		}
+		first, left := eps-2/c, need/c
+		if p.wide && low < first {
+			first, left = low, 0 // hardly anything below
+		}
+		right := math.Inf(1)
+		for j := i + 1; j < len(p.grid); j++ {
+			z := p.grid[j]
+			right = min(right, (p.k[j]-z*first+need)/(z-c))
+		}
+		if l := max(left, right); l < p.period {
+			p.period, p.tilt, p.first = l, c, first
+		}
+	}
+	if math.IsInf(p.period, 1) {
+		c := p.grid[len(p.grid)-1]
+		p.period, p.tilt, p.first = need/c, c, eps-2/c
+	}
+	p.period *= 1.05
+}
+
+func logMomentOf(rough []sketch, z float64) float64 {
+	var k float64
+	for _, s := range rough {
+		var m float64
+		for i, l := range s.loss {
+			m += s.mass[i] * math.Expm1(z*l)
+		}
+		k += s.count * math.Log1p(m)
+	}
+	return k
+}
+
+// roughly sketches a law: a mixture on a grid of outputs, another one on a coarse lattice.
+func roughly(law Law) (sketch, error) {
+	if m, ok := law.(*Mixture); ok {
+		return m.sketch(math.Inf(-1), math.Inf(1)), nil
+	}
+	step := 1.0
+	var last sketch
+	for range 12 {
+		_, lower, err := law.Discretize(step, 1e-20)
+		if err != nil {
+			if len(last.loss) > 0 {
+				break
+			}
+			return sketch{}, err
+		}
+		n := 0 // lattice points that matter
+		for _, m := range lower.Mass {
+			if m > 1e-18 {
+				n++
+			}
+		}
+		last = sketch{}
+		var sum float64
+		for i, m := range lower.Mass {
+			if m > 0 {
+				last.loss = append(last.loss, lower.Offset+float64(lower.First+i)*step)
+				last.mass = append(last.mass, m)
+				sum += m
+			}
+		}
+		for i := range last.mass {
+			last.mass[i] /= sum
+		}
+		if n >= 1000 && n <= 8000 || n > 8000 && step >= 1 || n < 100 && step < 1e-3 || step < 1e-12 {
+			break
+		}
+		step *= min(4, max(1.0/256, float64(n)/3000))
+	}
+	if len(last.loss) == 0 {
+		return sketch{}, fmt.Errorf("lattice: a law without mass")
+	}
+	return last, nil
+}
+
+// sketch samples the outputs of [a, b], with the loss relative to log(P/Q) of that set.
+func (m *Mixture) sketch(a, b float64) sketch {
+	x0, x1 := m.cut(1e-40)
+	x0, x1 = max(x0, a), min(x1, b)
+	dx := m.sigma * min(1, m.sigma/(m.hi-m.lo+1e-300)) / 6
+	n := min(max(int((x1-x0)/dx), 32), 4000)
+	dx = (x1 - x0) / float64(n)
+	s := sketch{loss: make([]float64, n), mass: make([]float64, n)}
+	var sum, other float64
+	for i := range n {
+		pt := m.at(x0 + (float64(i)+0.5)*dx)
+		s.loss[i], s.mass[i] = pt.loss, pt.density*dx
+		sum += s.mass[i]
+		other += s.mass[i] * math.Expm1(-pt.loss)
+	}
+	shift := -math.Log1p(other / sum)
+	if math.IsInf(a, -1) && math.IsInf(b, 1) {
+		shift = 0
+	}
+	for i := range n {
+		s.mass[i] /= sum
+		s.loss[i] -= shift
+	}
+	return s
+}

@@ -1,0 +1,189 @@
+package privacy
+
+import (
+	"fmt"
+	"math"
+	"sync"
+
+	"github.com/surefoot-ml/surefoot/privacy/internal/lattice"
+	"github.com/surefoot-ml/surefoot/privacy/internal/loss"
+)
+
+// PLD is an accountant by privacy loss distributions on a lattice: it encloses the exact epsilon of any events whose loss has a known
+// law, usually to four digits or more in a tenth of a second. It answers where [Tight] does not, and [PLD.Distribution] keeps a composition
+// for many questions, for a file, or for composition with others.
+//
+// Events without a known law are an error that matches ErrNoBound. The zero PLD is ready. All methods are safe for concurrent use; a
+// PLD must not be copied.
+type PLD struct{ recorder }
+
+// Epsilon encloses the epsilon of everything recorded, at delta, 0 < delta < 1.
+func (p *PLD) Epsilon(delta float64) (Interval, error) {
+	if err := checkDelta("delta", delta); err != nil {
+		return Interval{}, err
+	}
+	m := makeupOf(p.snapshot())
+	return m.byLattice(func(parts []lattice.Part) (bounds, error) { return latticeEpsilon(parts, delta) })
+}
+
+// Delta encloses the delta of everything recorded, at eps >= 0.
+func (p *PLD) Delta(eps float64) (Interval, error) {
+	if err := checkEpsilon(eps); err != nil {
+		return Interval{}, err
+	}
+	m := makeupOf(p.snapshot())
+	return m.byLattice(func(parts []lattice.Part) (bounds, error) { return latticeDelta(parts, eps) })
+}
+
+// byLattice asks for each direction, at once, and takes the larger answer at both ends.
+func (m *makeup) byLattice(ask func([]lattice.Part) (bounds, error)) (Interval, error) {
+	if m.empty() {
+		return nothing(), nil
+	}
+	sides, err := m.laws()
+	if err != nil {
+		return Interval{}, err
+	}
+	answers, errs := make([]bounds, len(sides)), make([]error, len(sides))
+	var wg sync.WaitGroup
+	for i, parts := range sides {
+		wg.Go(func() { answers[i], errs[i] = ask(parts) })
+	}
+	wg.Wait()
+	var b bounds
+	for i, a := range answers {
+		if errs[i] != nil {
+			return Interval{}, &NoBoundError{Method: methodLattice, Reason: "the composition", Cause: errs[i]}
+		}
+		b = b.larger(a)
+	}
+	return m.interval(b, methodLattice)
+}
+
+// laws returns the parts of the remove and of the add direction, of one only where they are the same.
+func (m *makeup) laws() ([][]lattice.Part, error) {
+	var sides [2][]lattice.Part
+	differ := false
+	put := func(count int64, remove, add lattice.Law) error {
+		if count > maxLatticeSteps {
+			return noBound(methodLattice, fmt.Sprintf("%d executions of one mechanism, at most %d", count, maxLatticeSteps))
+		}
+		if add == nil {
+			add = remove
+		} else {
+			differ = true
+		}
+		sides[0] = append(sides[0], lattice.Part{Law: remove, Count: int(count)})
+		sides[1] = append(sides[1], lattice.Part{Law: add, Count: int(count)})
+		return nil
+	}
+	if m.mu2 > 0 {
+		g, err := gaussianLaw(m.mu2)
+		if err != nil {
+			return nil, err
+		}
+		if err := put(1, g, nil); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range m.sampled {
+		remove, err := lattice.Poisson(p.Rate, p.Sigma, false)
+		if err != nil {
+			return nil, lawless(err)
+		}
+		add, err := lattice.Poisson(p.Rate, p.Sigma, true)
+		if err != nil {
+			return nil, lawless(err)
+		}
+		if err := put(p.Count, remove, add); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range m.others {
+		known, ok := p.mechanism.(lawful)
+		if !ok {
+			return nil, noBound(methodLattice, fmt.Sprintf("no law is known for the loss of %T%+v", p.mechanism, p.mechanism))
+		}
+		remove, add, err := known.laws()
+		if err != nil {
+			return nil, lawless(err)
+		}
+		if err := put(p.count, remove, add); err != nil {
+			return nil, err
+		}
+	}
+	if !differ {
+		return sides[:1], nil
+	}
+	return sides[:], nil
+}
+
+const maxLatticeSteps int64 = 1e9
+
+func lawless(err error) error {
+	return &NoBoundError{Method: methodLattice, Reason: "the law of a mechanism", Cause: err}
+}
+
+// enclosed is a law known from two sides: above has at least its divergence, below at most.
+type enclosed struct{ above, below lattice.Law }
+
+func (e enclosed) Discretize(step, tail float64) (upper, lower lattice.PMF, err error) {
+	upper, _, err = e.above.Discretize(step, tail)
+	if err != nil {
+		return upper, lower, err
+	}
+	_, lower, err = e.below.Discretize(step, tail)
+	return upper, lower, err
+}
+
+// gaussianLaw is the loss of the Gaussian with mu² within 4 ulp of mu2.
+func gaussianLaw(mu2 float64) (lattice.Law, error) {
+	sigma := 1 / math.Sqrt(mu2)
+	above, err := lattice.Poisson(1, sigma*(1-8*ulp), false)
+	if err != nil {
+		return nil, lawless(err)
+	}
+	below, err := lattice.Poisson(1, sigma*(1+8*ulp), false)
+	if err != nil {
+		return nil, lawless(err)
+	}
+	return enclosed{above, below}, nil
+}
+
+// latticeEpsilon encloses the epsilon of one direction at delta.
+func latticeEpsilon(parts []lattice.Part, delta float64) (bounds, error) {
+	if c := atoms(parts); c != nil {
+		if lo, hi, err := c.Epsilon(delta); err == nil {
+			return bounds{lo, hi}, nil
+		}
+	}
+	b, err := lattice.Epsilon(parts, delta)
+	return bounds{b.Lower, b.Upper}, err
+}
+
+// latticeDelta encloses the delta of one direction at eps.
+func latticeDelta(parts []lattice.Part, eps float64) (bounds, error) {
+	if c := atoms(parts); c != nil {
+		if lo, hi, err := c.Delta(eps); err == nil {
+			return bounds{lo, hi}, nil
+		}
+	}
+	b, err := lattice.Delta(parts, eps)
+	return bounds{b.Lower, b.Upper}, err
+}
+
+// atoms composes a single mechanism whose losses lie on a lattice of their own without moving any, or returns nil.
+func atoms(parts []lattice.Part) *loss.Composed {
+	if len(parts) != 1 {
+		return nil
+	}
+	law, ok := parts[0].Law.(*loss.Atoms)
+	if !ok {
+		return nil
+	}
+	c, err := law.Compose(parts[0].Count)
+	if err != nil {
+		return nil
+	}
+	return c
+}

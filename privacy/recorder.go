@@ -1,0 +1,100 @@
+package privacy
+
+import (
+	"fmt"
+	"sync"
+)
+
+// recorder counts the events of an accountant. Every accountant embeds one and adds its questions.
+type recorder struct {
+	mu      sync.Mutex
+	history history // guarded by mu
+}
+
+// Step records one execution of e. On error nothing was recorded.
+func (r *recorder) Step(e Event) error {
+	r.mu.Lock()
+	if x := r.history.repeats(e); x != nil && x.count < x.most {
+		x.count++
+		r.mu.Unlock()
+		return nil
+	}
+	r.mu.Unlock()
+	return r.Add(e, 1)
+}
+
+// Add records n executions of e; n = 0 only validates. The first event fixes the relation, and events under another relation
+// are refused. On error nothing was recorded.
+func (r *recorder) Add(e Event, n int) error {
+	if n < 0 {
+		return &InvalidError{"count", n, "0 or more"}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	x, err := r.history.entry(e)
+	if err != nil {
+		return err
+	}
+	return r.history.add(x, int64(n))
+}
+
+// Merge adds everything that other has recorded, for example another worker's share of the steps; other may be any accountant of
+// this package and is not changed. Merging the same accountant twice counts it twice. On error nothing was recorded.
+func (r *recorder) Merge(other Accountant) error {
+	o, ok := other.(interface{ snapshot() []entry })
+	if !ok {
+		return &InvalidError{"other", fmt.Sprintf("%T", other), "an accountant of this package"}
+	}
+	entries := o.snapshot() // first: other may be r itself
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.history.merge(entries)
+}
+
+// State returns the recorded counts as JSON, for a checkpoint. Equal histories give equal bytes, whichever accountant wrote them.
+func (r *recorder) State() ([]byte, error) {
+	return encodeState(kindAccountant, nil, r.snapshot())
+}
+
+// Restore continues from a State, of this or another kind of accountant: afterwards every event counts at least as often as there. An
+// accountant that has recorded more keeps it, so an older checkpoint never lowers an epsilon. On error nothing has changed; saved
+// states are checked strictly, so they may come from outside.
+func (r *recorder) Restore(data []byte) error {
+	_, h, err := decodeState(kindAccountant, data)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.history.raise(h)
+}
+
+// snapshot returns the entries in their order.
+func (r *recorder) snapshot() []entry {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.history.sorted()
+}
+
+// infinite returns an upper bound on the probability of an infinite privacy loss of all entries.
+func infinite(entries []entry) float64 {
+	sum := 0.0
+	for _, x := range entries {
+		for _, p := range x.parts {
+			if d := p.infinite(); d > 0 {
+				sum = up(sum+ceil(x.count)*ceil(p.count)*d, 4)
+			}
+		}
+	}
+	return min(sum, 1)
+}
+
+func checkEpsilon(eps float64) error {
+	if !(eps >= 0 && eps <= maxEpsilon) {
+		return &InvalidError{"eps", eps, "a number from 0 to 1e15"}
+	}
+	return nil
+}
+
+// nothing is the answer for a history that costs nothing.
+func nothing() Interval { return Interval{Method: "nothing spent", Converged: true} }
