@@ -169,24 +169,35 @@ func (pl *planner) line(p *plan, k, k1, k2 float64) error {
 	// minimise (K(c+d)-K(c)-d eps+log kappa+lead+margin)/d over d
 	d := math.Sqrt(2 * (aliasMargin + max(0, lead)) / p.vr)
 	best := math.Inf(1)
-	for range 8 {
+	try := func(d float64) (r, step float64) {
 		high := few(c + d)
 		d = high - c
 		k3, m3, v3, ok := pl.at(high)
 		if !ok {
-			d /= 2
-			continue
+			return math.Inf(1), math.NaN()
 		}
 		a := logKappa(high) + lead + aliasMargin
 		rise := k3 - k - d*p.eps
-		if r := (rise + a) / d; r < best {
+		r = (rise + a) / d
+		if r < best {
 			best, p.high = r, high
 		}
-		step := (d*(m3-p.eps) - rise - a) / (d * d * v3)
-		if math.Abs(step) < 0.15 || !(v3 > 0) {
+		return r, (d*(m3-p.eps) - rise - a) / (d * d * v3)
+	}
+	first := d
+	for range 8 {
+		r, step := try(d)
+		if math.IsInf(r, 1) {
+			d /= 2
+			continue
+		}
+		if !(math.Abs(step) >= 0.15) {
 			break
 		}
 		d *= math.Exp(-max(-1.5, min(1.5, step)))
+	}
+	if best > 1.5*max(period, 12*math.Sqrt(p.vr)) { // K may turn up so sharply that the steps jump over the minimum
+		pl.scan(first, try)
 	}
 	if !(best < math.Inf(1)) {
 		return refuse("the loss has no usable moment above order %g", c+1)
@@ -197,6 +208,44 @@ func (pl *planner) line(p *plan, k, k1, k2 float64) error {
 	}
 	p.h = few(2 * math.Pi / period)
 	return pl.length(p, lead)
+}
+
+// scan looks for the minimum of try on a geometric grid around d, then between its neighbours.
+func (pl *planner) scan(d float64, try func(d float64) (r, step float64)) {
+	const ratio = 1.3
+	at, least := 0.0, math.Inf(1)
+	for x := d / 32; x < 3*d; x *= ratio {
+		r, _ := try(x)
+		if r < least {
+			at, least = x, r
+		}
+		if r > 4*least { // far beyond the minimum
+			break
+		}
+	}
+	if at == 0 {
+		return
+	}
+	lo, hi := math.Log(at/ratio), math.Log(at*ratio)
+	const golden = 0.38
+	x := math.Log(at)
+	for range 7 {
+		y := x + golden*(hi-x)
+		if hi-x < x-lo {
+			y = x - golden*(x-lo)
+		}
+		r, _ := try(math.Exp(y))
+		switch {
+		case r < least && y > x:
+			lo, x, least = x, y, r
+		case r < least:
+			hi, x, least = x, y, r
+		case y > x:
+			hi = y
+		default:
+			lo = y
+		}
+	}
 }
 
 // length finds the number of nodes after which the shift bound of the tail is below e^-tailMargin.
