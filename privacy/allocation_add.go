@@ -2,7 +2,7 @@ package privacy
 
 import "math"
 
-// add returns an upper bound on log E[S^-c], c = a-1, within about 1e-3 of E[S^-c]-1, or of that of removing (a logarithm of 1 + it is given) if
+// add returns an upper bound on log E[S^-c], c = a-1, within about 2e-3 of E[S^-c]-1, or of that of removing (a logarithm of 1 + it is given) if
 // that is larger. It reports false where the integral below would be too long.
 //
 // With S^-c = ∫z^(c-1)·e^(-zS)dz / Gamma(c) and independent terms,

@@ -19,8 +19,9 @@
 // bounded is refused with an error; no accountant falls back to another one unasked. An [Estimate] is no bound and says so.
 //
 // An event carries its own sampling rate, noise, sensitivity and neighbouring relation. Poisson events hold only for batches in
-// which each record is drawn independently with at most the stated probability; shuffled or fixed-size batches are something
-// else. Package privacy/noise has a sampler and a noise generator that return their own events.
+// which each record is drawn independently with at most the stated probability. Batches of a fixed size are [FixedSize], cut ones
+// [TruncatedPoisson], one secret random step per record [Allocation]; batches cut from a shuffled list are none of these, and only the
+// plain Gaussian of an epoch holds for them. Package privacy/noise has a sampler and a noise generator that return their own events.
 //
 // # Which accountant
 //

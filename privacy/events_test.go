@@ -17,7 +17,7 @@ import (
 func allEvents(t testing.TB) []Event {
 	both, err := Compose(Laplace{2, 1, AddRemove}, Repeated{sampled(.01, 1), 7}, Pure{.1, AddRemove})
 	require.NoError(t, err)
-	return []Event{
+	return append(samplings(t), []Event{
 		Gaussian{1.1, 1, AddRemove}, sampled(.01, 1),
 		Laplace{2, 1, AddRemove}, Laplace{2, 1, ReplaceOne}, Laplace{1e-3, .3, ReplaceSpecial},
 		DiscreteLaplace{3, 2, AddRemove}, DiscreteLaplace{3, 2, ReplaceOne},
@@ -29,7 +29,7 @@ func allEvents(t testing.TB) []Event {
 		Sampled{.01, Laplace{2, 1, AddRemove}}, Sampled{.1, DiscreteLaplace{3, 2, AddRemove}}, Sampled{.1, DiscreteGaussian{2, 1, AddRemove}},
 		Sampled{0, Laplace{2, 1, AddRemove}}, Sampled{1, Laplace{2, 1, AddRemove}},
 		Repeated{Gaussian{1.1, 1, AddRemove}, 5}, Repeated{Repeated{Exponential{1, ReplaceOne}, 3}, 4}, both, Repeated{both, 3},
-	}
+	}...)
 }
 
 func TestEventsSurviveJSON(t *testing.T) {

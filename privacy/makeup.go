@@ -16,13 +16,16 @@ type makeup struct {
 	sampled []contour.Part
 	others  []part
 	sharp   bool // the mechanisms are exactly the events, so that lower bounds hold too
+	rounded bool // up to some ulp in a parameter that the engines do not count
 }
 
 // sharp reports whether an event costs exactly what its mechanisms cost. Where they only bound it, a lower bound of theirs says nothing.
 func sharp(e Event) bool {
 	switch e := e.(type) {
-	case Gaussian, Poisson, Laplace, DiscreteLaplace, DiscreteGaussian, RandomizedResponse, Pure, Approximate:
+	case Gaussian, Poisson, Laplace, DiscreteLaplace, DiscreteGaussian, RandomizedResponse, Mixture, Pure, Approximate:
 		return true // of the last two, what is meant is the worst mechanism of the kind
+	case FixedSize:
+		return e.Gaussian.Relation == AddRemove // attained where all other records pull the other way
 	case Sampled:
 		return sharp(e.Event)
 	case Repeated:
@@ -49,6 +52,9 @@ func makeupOf(entries []entry) makeup {
 	var order []part
 	for _, x := range entries {
 		m.sharp = m.sharp && sharp(x.event)
+		if _, ok := x.event.(FixedSize); ok {
+			m.rounded = true // its rate
+		}
 		for _, p := range x.parts {
 			n := x.count * p.count
 			have, known := counts[p.mechanism]
@@ -105,7 +111,7 @@ func (m *makeup) interval(b bounds, method string) (Interval, error) {
 	switch {
 	case !m.sharp:
 		in.Lower = 0
-	case len(m.others) > 0:
+	case m.rounded || len(m.others) > 0:
 		in.Lower *= 1 - 1e-9 // their parameters are quotients rounded up by an ulp; the Gaussian engines count that themselves
 	}
 	return in, nil

@@ -41,26 +41,34 @@ func mixed(list []Component, lost float64) mixedGaussian {
 
 func (m mixedGaussian) infinite() float64 { return m.lost }
 
-// logMoment takes the larger of two quadratures (pair), or where they are not affordable the bound of joint convexity, the same for both
-// directions: A <= sum of weight·e^(a(a-1)shift²/2).
-func (m mixedGaussian) logMoment(a float64) float64 {
+// pairs returns the laws of removing and of adding.
+func (m mixedGaussian) pairs() (remove, add pair) {
 	list := decodeComponents(m.list)
 	if list[0].Shift != 0 {
 		list = slices.Insert(list, 0, Component{})
 	}
-	shift, mix, base := make([]float64, len(list)), make([]float64, len(list)), make([]float64, len(list))
+	n := len(list)
+	shift, mix, base := make([]float64, n), make([]float64, n), make([]float64, n)
 	base[0] = 1
-	var sum scaled
 	for i, x := range list {
 		shift[i], mix[i] = x.Shift, x.Weight
-		if y := a * (a - 1) / 2 * x.Shift * x.Shift; y > 50 {
-			sum.add(y, x.Weight, 8*y+8)
+	}
+	return pair{shift, mix, base}, pair{shift, base, mix}
+}
+
+// logMoment takes the larger of two quadratures (pair), or where they are not affordable the bound of joint convexity, the same for both
+// directions: A <= sum of weight·e^(a(a-1)shift²/2).
+func (m mixedGaussian) logMoment(a float64) float64 {
+	remove, add := m.pairs()
+	var sum scaled
+	for i, s := range remove.shift {
+		if y := a * (a - 1) / 2 * s * s; y > 50 {
+			sum.add(y, remove.p[i], 8*y+8)
 		} else {
-			sum.add(0, x.Weight*math.Expm1(y), 8*y+16)
+			sum.add(0, remove.p[i]*math.Expm1(y), 8*y+16)
 		}
 	}
 	k := sum.log1p(1, 0)
-	remove, add := pair{shift, mix, base}, pair{shift, base, mix}
 	if there, ok := remove.logMoment(a); ok && there < k {
 		if back, ok := add.logMoment(a); ok {
 			k = min(k, max(there, back))

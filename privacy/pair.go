@@ -7,7 +7,7 @@ import "math"
 type pair struct{ shift, p, q []float64 }
 
 // maxPairWork is the largest number of exponentials that one quadrature may cost.
-const maxPairWork = 1 << 19
+const maxPairWork = 1 << 18
 
 // logMoment returns an upper bound on log A, A = E_Q[(P/Q)^a], by the trapezoid rule on A-1 = ∫F with
 // F = P^a·Q^(1-a) - Q - a(P-Q) >= 0: the subtracted terms have integral 0. It reports false where that would cost too much. The
@@ -93,8 +93,8 @@ func (m *pair) trapezoid(a, accuracy float64) (k, rest float64, ok bool) {
 	factor := dx / math.Sqrt(2*math.Pi) * (1 + 1e-15)
 	bare := sum.shift + math.Log(sum.total(factor, 0))
 	rest = math.Exp(math.Log(2*a) - accuracy - bare)
-	sum.add(math.Log(2*a)-accuracy, 1.01/factor, 20)
-	return sum.log1p(factor*(1+1e-25), 0), rest, true
+	sum.add(math.Log(2*a)-accuracy, 2/factor, 20)
+	return sum.log1p(factor*(1+2*math.Exp(-accuracy)), 0), rest, true
 }
 
 // loss returns l = log(P/Q) at x, moved away from 0 by its error, and d = log(Q/N(0,1)) with a bound on its error in ulp. The integrand

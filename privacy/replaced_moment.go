@@ -110,6 +110,6 @@ func (m replacedGaussian) trapezoid(a, accuracy float64) (k, rest float64, ok bo
 	factor := s * dt / (m.sigma * math.Sqrt(2*math.Pi)) * (1 + 4e-15)
 	bare := sum.shift + math.Log(sum.total(factor, 0))
 	rest = math.Exp(math.Log(5*a+1) - accuracy - bare)
-	sum.add(math.Log(5*a+1)-accuracy, 1.01/factor, 20)
-	return sum.log1p(factor*(1+1e-25), 0), rest, true
+	sum.add(math.Log(5*a+1)-accuracy, 2/factor, 20)
+	return sum.log1p(factor*(1+2*math.Exp(-accuracy)), 0), rest, true
 }

@@ -39,6 +39,7 @@ type Run struct {
 const (
 	maxRunSteps     = 1 << 20
 	maxCoefficients = 4096
+	maxDirect       = 1 << 22 // terms that are summed one by one
 	maxDense        = 1 << 25 // operations for which the whole matrix is looked at
 )
 
@@ -173,8 +174,20 @@ func monotone(c []float64) bool {
 // leading is the length of the sum of the columns 0, b, 2b, ... of non-negative coefficients: entry i is the sum of c over i, i-b, ...
 func (r Run) leading(c []float64, k int) float64 {
 	n, b := r.Steps, r.Separation
-	y := make([]float64, n)
 	var sum compensated
+	if k <= maxDirect/n {
+		for i := range n {
+			y := 0.0
+			for j, m := i, 0; j >= 0 && m < k; j, m = j-b, m+1 {
+				if j < len(c) {
+					y += c[j]
+				}
+			}
+			sum.add(y * y)
+		}
+		return up(math.Sqrt(up(sum.value(), 2*float64(k)+16)), 2)
+	}
+	y := make([]float64, n)
 	for i := range n {
 		if i < len(c) {
 			y[i] = c[i]
@@ -185,8 +198,7 @@ func (r Run) leading(c []float64, k int) float64 {
 		if j := i - k*b; j >= 0 && j < len(c) {
 			y[i] -= c[j]
 		}
-		// The k terms at most of a window are summed with one rounding each way, none above k·c[0].
-		slack := 4 * ulp * float64(i/b+1) * float64(k) * c[0]
+		slack := 4 * ulp * float64(i/b+1) * float64(k) * c[0] // two roundings a step, of values up to k·c[0]
 		sum.add((y[i] + slack) * (y[i] + slack))
 	}
 	return up(math.Sqrt(up(sum.value(), 16)), 2)

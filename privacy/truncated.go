@@ -4,7 +4,7 @@ import "math"
 
 // TruncatedPoisson applies Gaussian to a batch that each record enters independently with probability Rate, of which a uniform subset of
 // MaxBatch is kept where it is larger. A MaxBatch that is almost never exceeded costs next to nothing; one near the mean costs what
-// fixed-size batches do.
+// fixed-size batches do. Rényi curves hardly tell a rare truncation from a frequent one: use [PLD] or [Best] with it.
 type TruncatedPoisson struct {
 	// Rate is the probability that a record enters the batch, exactly.
 	Rate float64 `json:"rate"`
@@ -58,19 +58,29 @@ func (p TruncatedPoisson) lower() []leaf {
 	if p.Gaussian.Relation == AddRemove {
 		full = sampledGaussian{max(inside, 1e-60), sigma}
 	}
-	return []leaf{{blended{plain, full, lo, hi}, 1}}
+	return []leaf{{blended{plain, full, lo, hi, hi < 1e-15}, 1}}
 }
 
-// blended has a curve of at most 1-p times that of plain and p times that of full, p from lo to hi, in each direction.
+// blended is plain with probability 1-p and full with probability p, p from lo to hi, or has curves that are at most such means. Where p is tiny
+// (rare) its curve is that of plain, and the other case counts as an infinite loss: a curve would know nothing but the worst of both.
 type blended struct {
 	plain, full mechanism
 	lo, hi      float64
+	rare        bool
 }
 
-func (blended) infinite() float64 { return 0 }
+func (m blended) infinite() float64 {
+	if m.rare {
+		return m.hi
+	}
+	return 0
+}
 
 // logMoment: A-1 = a(a-1)∫t^(a-2)·(H_t - (1-t)_+)dt is linear in the curve.
 func (m blended) logMoment(a float64) float64 {
+	if m.rare {
+		return m.plain.logMoment(a)
+	}
 	var sum scaled
 	for _, part := range []struct{ k, weight float64 }{{m.plain.logMoment(a), 1 - m.lo}, {m.full.logMoment(a), m.hi}} {
 		if part.k > 50 {
