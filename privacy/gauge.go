@@ -12,7 +12,7 @@ type gauge struct {
 // gaugeSide is one direction: a line, and the curves of the mechanisms on it.
 type gaugeSide struct {
 	line   *contour.Line
-	steps  float64 // executions for which the line was planned
+	steps  float64                      // executions for which the line was planned
 	curves map[[2]float64]contour.Curve // by rate and sigma
 }
 
