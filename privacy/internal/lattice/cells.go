@@ -46,12 +46,12 @@ func (c *cells) merge(atom int, openBottom, openTop bool) []float64 {
 	if n == 0 {
 		return out
 	}
-	up, grow := math.Expm1(c.step)*(1+8*unit), math.Exp(c.step)*(1+8*unit)
+	up, grow := math.Expm1(c.step)*(1+8*unit), math.Exp(c.step)
 	p, d, f := make([]float64, n), make([]float64, n), make([]float64, n)
 	mode := 0
 	for i, m := range c.list {
 		p[i], d[i] = max(0, m.p-m.ep), m.d-m.ed
-		f[i] = (m.p+m.ep)*up - min(d[i]*grow, d[i]*(1-8*unit))
+		f[i] = (m.p+m.ep)*up - (d[i]-8*unit*math.Abs(d[i]))*grow
 		if !(d[i] > 0) {
 			d[i] = 0
 			if i != atom {

@@ -120,12 +120,8 @@ func (p *plan) level(items []item, step, tail, floor float64, n int) (l level, e
 		if in == nil {
 			continue
 		}
-		jumps := up.Inf
-		for k, m := range up.Mass {
-			if up.First+k != 0 {
-				jumps += m
-			}
-		}
+		o := outer[i]
+		jumps := (o.m.below(o.a) + o.m.above(o.b)) / max(1e-9, 1-o.m.below(o.lo)-o.m.above(o.hi)) * (1 + 1e-9)
 		n, miss := quota(it.keep, min(1, jumps), p.delta*negligible)
 		l.slack += miss
 		in.keep = it.keep - n
@@ -211,7 +207,7 @@ func (p *plan) compose(n int) (*Composed, error) {
 	if *main, s, err = windows(up, low, p.tilt, first, n, p.wide); err != nil {
 		return nil, err
 	}
-	c.slack = (slack + s) * (1 + 1e-12)
+	c.slack = math.Expm1(slack+s) * (1 + 1e-12) // products of shares besides the sum
 	c.finish(p.parts)
 	return c, nil
 }

@@ -52,8 +52,8 @@ func (p *PMF) onto(step float64) (upper, lower PMF, err error) {
 }
 
 // Composed is a certified law of the loss of a composition in one direction: the sum of at most a few independent losses,
-// each enclosed on its own lattice. It answers any number of queries, sharpest near the delta it was made for, and is
-// itself a Law that can be composed further. It is immutable and safe for concurrent use. The zero Composed is the law of
+// each enclosed on its own lattice. It answers any number of queries, sharpest near the delta it was made for, and
+// can be composed further as the Prior of a Part. It is immutable and safe for concurrent use. The zero Composed is the law of
 // nothing released.
 type Composed struct {
 	factors []factor
@@ -92,7 +92,7 @@ func newCurve(p PMF) *curve {
 
 // at is delta(y), y moved outward by the rounding of the lattice points.
 func (c *curve) at(y float64, upper bool) float64 {
-	e := 4 * unit * (math.Abs(y) + math.Abs(c.offset))
+	e := 8 * unit * (math.Abs(y) + math.Abs(c.offset))
 	if upper {
 		e = -e
 	}
@@ -176,7 +176,7 @@ func (c *Composed) expect(eps float64, upper bool) float64 {
 	for k, m := range b.Mass {
 		if m > 0 {
 			l := b.Offset + float64(b.First+k)*b.Step
-			e := 4 * unit * (math.Abs(l) + math.Abs(b.Offset) + math.Abs(eps))
+			e := 8 * unit * (math.Abs(l) + math.Abs(b.Offset) + math.Abs(eps))
 			if upper {
 				e = -e
 			}
@@ -191,62 +191,65 @@ func (c *Composed) expect(eps float64, upper bool) float64 {
 }
 
 // Epsilon encloses eps(delta) = inf{eps >= 0: delta(eps) <= delta}, delta in (0, 1). Upper is +Inf where no finite eps is
-// certified. Only the monotonicity of the true delta is used: delta of an upper law at a is at most delta, so a is enough.
+// certified.
 func (c *Composed) Epsilon(delta float64) (Bound, error) {
 	if c == nil || !(delta > 0 && delta < 1) {
 		return Bound{}, fmt.Errorf("%w: delta %v is not in (0, 1)", ErrParameter, delta)
 	}
 	var b Bound
-	b.Upper = c.solve(delta, true)
-	b.Lower = c.solve(delta, false)
+	b.Upper = solve(func(e float64) float64 { return c.side(e, true) }, delta, true)
+	b.Lower = solve(func(e float64) float64 { return c.side(e, false) }, delta, false)
 	if !(b.Lower <= b.Upper) {
 		return Bound{}, fmt.Errorf("lattice: bounds %v..%v of eps contradict each other", b.Lower, b.Upper)
 	}
 	return b, nil
 }
 
-// solve brackets the crossing of one bound; every end it returns was evaluated.
-func (c *Composed) solve(delta float64, upper bool) float64 {
-	good := func(eps float64) bool { // eps lies on the side that may be returned
+// solve brackets the crossing of one bound of delta, which need not be monotone; the end it returns was evaluated. The true
+// delta is monotone, so an eps where the upper bound is at most delta is at least eps(delta), and one where the lower
+// bound is at least delta is at most eps(delta).
+func solve(bound func(eps float64) float64, delta float64, upper bool) float64 {
+	beyond := func(f float64) bool { // eps may be returned as an upper end, or may not as a lower one
 		if upper {
-			return c.side(eps, true) <= delta
+			return f <= delta
 		}
-		return c.side(eps, false) >= delta
-	}
-	if upper && good(0) {
-		return 0
-	}
-	if !upper && !good(0) {
-		return 0
+		return !(f >= delta)
 	}
 	lo, hi := 0.0, 1e-3
-	for good(hi) != upper {
-		lo = hi
+	fl := bound(lo)
+	if beyond(fl) {
+		return 0
+	}
+	fh := bound(hi)
+	for !beyond(fh) {
+		lo, fl = hi, fh
 		if hi *= 2; hi > 1e9 {
 			if upper {
 				return math.Inf(1)
 			}
 			return lo
 		}
+		fh = bound(hi)
 	}
 	// log delta is nearly linear: the false position in it, with bisection when it does not shrink the bracket.
-	for i := 0; i < 70 && hi-lo > 1e-13*hi; i++ {
+	for i := 0; i < 70 && hi-lo > 1e-13*hi && hi > 1e-13; i++ {
 		x := lo + (hi-lo)/2
-		if i%3 != 2 {
-			fl, fh := math.Log(c.side(lo, upper)/delta), math.Log(c.side(hi, upper)/delta)
-			if t := fl / (fl - fh); t > 0 && t < 1 {
-				x = lo + (hi-lo)*min(max(t, 1e-6), 1-1e-6)
+		if a, b := math.Log(fl/delta), math.Log(fh/delta); i%3 != 2 {
+			if t := a / (a - b); t > 0 && t < 1 {
+				x = lo + (hi-lo)*min(max(t+float64(1-2*(i%2))*1e-9, 1e-6), 1-1e-6)
 			}
 		} else if lo > 0 && hi > 4*lo {
 			x = math.Sqrt(lo * hi)
+		} else if lo == 0 {
+			x = hi / 16
 		}
 		if !(x > lo && x < hi) {
 			break
 		}
-		if good(x) == upper {
-			hi = x
+		if f := bound(x); beyond(f) {
+			hi, fh = x, f
 		} else {
-			lo = x
+			lo, fl = x, f
 		}
 	}
 	if upper {

@@ -187,12 +187,13 @@ func TestCurve(t *testing.T) {
 	}
 }
 
+// small is an encoded composition of two factors.
 func small(t testing.TB) []byte {
-	p, err := newPlan([]Part{{Law: poisson(t, .1, 1, false), Count: 3}}, 1e-3)
-	require.NoError(t, err)
-	c, err := p.compose(32)
-	require.NoError(t, err)
-	data, err := c.MarshalBinary()
+	f := factor{
+		lower: PMF{Step: .5, First: -1, Mass: []float64{.2, .3, .4}},
+		upper: PMF{Step: .5, Offset: .01, First: -1, Mass: []float64{.2, .3, .49}, Inf: .01},
+	}
+	data, err := (&Composed{factors: []factor{f, f}, slack: 1e-9, cap: math.Inf(1), zero: 1}).MarshalBinary()
 	require.NoError(t, err)
 	return data
 }

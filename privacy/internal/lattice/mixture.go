@@ -17,7 +17,7 @@ var ErrParameter = errors.New("lattice: parameter out of range")
 // Component is one normal law of a Mixture.
 type Component struct {
 	Weight float64 // probability, at least 0
-	Mean   float64 // in the units of the standard deviation sigma
+	Mean   float64 // in the units that sigma is in
 }
 
 // Mixture is the law of L = log(dP/dQ) under P for two mixtures of normal laws with one standard deviation, where every
@@ -99,7 +99,9 @@ func tidy(list []Component) ([]Component, float64, error) {
 		if len(out) == 0 {
 			return nil, 0, errors.New("is empty")
 		}
-		out[len(out)-1].Weight += rest
+		if out[len(out)-1].Weight += rest; len(out) == 1 {
+			out[0].Weight = 1
+		}
 		rest = 0
 	}
 	if !(rest >= 0) {
@@ -216,6 +218,9 @@ func (m *Mixture) side(list []Component, rest, x float64) (l, e float64, ok bool
 		sum += list[i].Weight * math.Exp(c*(2*x-c)*m.inv)
 	}
 	l = math.Log(sum)
+	if len(list) > 1 { // rest is good to u per weight
+		rel += unit * float64(len(list)) / sum
+	}
 	return l, rel + 4*unit*math.Abs(l), true
 }
 
@@ -355,7 +360,7 @@ func (m *Mixture) sup() float64 {
 		return -math.Log1p(-sum) * (1 + 16*unit + 4*m.werr)
 	}
 	l := math.Log(wp / wq)
-	return l + 8*unit*(1+math.Abs(l)) + 4*m.werr
+	return l + unit*(8*(1+math.Abs(l))+2*float64(len(m.p)+len(m.q))/min(wp, wq)) + 4*m.werr
 }
 
 func weightAt(list []Component, mean float64) float64 {

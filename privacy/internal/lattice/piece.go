@@ -71,7 +71,7 @@ func (c piece) discretize(step, tail, floor float64) (upper, lower PMF, err erro
 	if !c.hole {
 		g.offset = c.aim(q, step, base, xlo, xhi)
 	} else {
-		l, el, t := q.ratio(max(g.a, xlo), min(g.b, xhi))
+		l, el, t := q.ratio(max(g.a, c.lo), min(g.b, c.hi)) // as the pair conditioned on the hole has it
 		g.offset, atom = l-base, t
 		eo += el + unit*(math.Abs(l)+math.Abs(base))
 	}
@@ -136,8 +136,8 @@ func (c piece) aim(q *quad, step, base, xlo, xhi float64) float64 {
 		return 0
 	}
 	center, _, _ := q.ratio(a, b)
-	a = c.m.invert(l-16*step, a, xlo, a, step/100)
-	b = c.m.invert(l+64*step, b, b, xhi, step/100)
+	a = c.m.invert(l-8*step, a, xlo, a, step/100)
+	b = c.m.invert(l+32*step, b, b, xhi, step/100)
 	mean := func(offset float64) float64 {
 		g := &grid{q: q, step: step, base: base, offset: offset}
 		g.first = int(math.Floor((c.m.loss(a)-base-offset)/step)) - 1
@@ -156,10 +156,10 @@ func (c piece) aim(q *quad, step, base, xlo, xhi float64) float64 {
 			best, most = o, m
 		}
 	}
-	for i := 1; i < 32; i++ {
-		try(center - base + float64(i)/32*step)
+	for i := 1; i < 16; i++ {
+		try(center - base + float64(i)/16*step)
 	}
-	for d := step / 64; d > step/1e5; d /= 2 {
+	for d := step / 32; d > step/1e5; d /= 2 {
 		at := best
 		try(at - d)
 		try(at + d)

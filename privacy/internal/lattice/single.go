@@ -38,53 +38,10 @@ func (s single) delta(eps float64) Bound {
 	return out
 }
 
-// epsilon encloses eps(delta) by bisection over certified values.
+// epsilon encloses eps(delta) by certified values.
 func (s single) epsilon(delta float64) Bound {
-	out := Bound{0, math.Inf(1)}
-	if s.delta(0).Upper <= delta {
-		return Bound{}
+	return Bound{
+		Lower: solve(func(e float64) float64 { return s.delta(e).Lower }, delta, false),
+		Upper: solve(func(e float64) float64 { return s.delta(e).Upper }, delta, true),
 	}
-	lo, hi := 0.0, 1.0
-	for s.delta(hi).Upper > delta {
-		if hi *= 2; hi > 1e9 {
-			return out
-		}
-	}
-	top := hi
-	for range 200 {
-		mid := lo + (hi-lo)/2
-		if lo > 0 && hi > 4*lo {
-			mid = math.Sqrt(lo * hi)
-		} else if lo == 0 {
-			mid = hi / 16
-		}
-		if !(mid > lo && mid < hi) || hi-lo < 1e-14*hi || hi < 1e-12 {
-			break
-		}
-		if s.delta(mid).Upper <= delta {
-			hi = mid
-		} else {
-			lo = mid
-		}
-	}
-	out.Upper = hi
-	lo = 0
-	for hi = top; ; {
-		mid := lo + (hi-lo)/2
-		if lo > 0 && hi > 4*lo {
-			mid = math.Sqrt(lo * hi)
-		} else if lo == 0 {
-			mid = hi / 16
-		}
-		if !(mid > lo && mid < hi) || hi-lo < 1e-14*hi || hi < 1e-12 {
-			break
-		}
-		if s.delta(mid).Lower >= delta {
-			lo = mid
-		} else {
-			hi = mid
-		}
-	}
-	out.Lower = lo
-	return out
 }

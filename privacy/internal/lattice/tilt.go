@@ -94,7 +94,7 @@ func fold(parts []power, tilt float64, first int64, plan *fft.Plan, upper bool) 
 				continue
 			}
 			arg := tilt * out.step * float64(i-atom)
-			v := m / a * math.Exp(arg) * (1 + sign*unit*(3*math.Abs(arg)+8))
+			v := m / a * math.Exp(arg) * (1 + sign*unit*(3*math.Abs(arg)+16+float64(len(p.pmf.Mass)/n)))
 			j := (i - atom) % n
 			if j < 0 {
 				j += n
@@ -128,14 +128,14 @@ func fold(parts []power, tilt float64, first int64, plan *fft.Plan, upper bool) 
 			abs := math.Sqrt(r2)
 			t := zr*(2+zr) + zi*zi
 			lr, li := 0.5*math.Log1p(t), math.Atan2(zi, 1+zr)
-			if !(t > -1) {
-				lr = -700
+			if t < -0.5 {
+				lr = math.Log(max(math.Hypot(1+zr, zi), 1e-150))
 			}
 			d2 := math.Exp(2 * lr)
 			re[f] += count * (lr - l0)
 			im[f] += count * li
 			rho[f] += count * unit * (8*abs*(1+abs)/d2 + 8*(math.Abs(lr)+math.Abs(li)+l0))
-			size := math.Exp(lr-l0) + big
+			size := math.Exp(lr-l0) + big + 8*unit*(1+abs)/(1+x0)
 			mag[f] += count * math.Log(size)
 			w := count * big / size
 			quad[f] += w * w
@@ -152,7 +152,11 @@ func fold(parts []power, tilt float64, first int64, plan *fft.Plan, upper bool) 
 		upto := math.Exp(min(mag[f], 1))
 		s, c := math.Sincos(im[f])
 		freq[f] = complex(size*c, size*s)
-		sum1 += weight * min(size*math.Expm1(min(rho[f], 1))+8*unit*size, size+upto)
+		if rho[f] < 0.5 {
+			sum1 += weight * size * (math.Expm1(rho[f]) + 8*unit)
+		} else {
+			sum1 += weight * (size + upto)
+		}
 		sum2 += weight * quad[f] * upto * upto
 		sum3 += weight * size * size
 	}
@@ -178,8 +182,8 @@ func (f *folded) masses(upper bool) []float64 {
 		rel := f.escale + 4*unit*(2+math.Abs(f.scale)+math.Abs(e-f.scale))
 		if upper {
 			out[i] = min(1, (max(0, v)+f.err)*math.Exp(e)*(1+2*rel))
-		} else {
-			out[i] = min(1, max(0, v-f.err)*math.Exp(e)*max(0, 1-2*rel))
+		} else if v > f.err {
+			out[i] = min(1, (v-f.err)*math.Exp(e)*max(0, 1-2*rel))
 		}
 	}
 	return out
