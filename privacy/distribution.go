@@ -14,9 +14,11 @@ import (
 // number of questions in microseconds, also after a restart, sharpest near the delta it was made for. It does not change and is safe for concurrent use. A
 // nil and the zero Distribution answer with an error.
 type Distribution struct {
-	sides []*lattice.Composed // none where nothing was spent
-	sharp bool
-	made  bool
+	sides    []*lattice.Composed // none where nothing was spent
+	relation Relation            // of the events, 0 if there was none
+	sharp    bool
+	rounded  bool
+	made     bool
 }
 
 // Distribution returns the law of everything recorded so far, sharpest for epsilons at about delta, 0 < delta < 1.
@@ -24,27 +26,74 @@ func (p *PLD) Distribution(delta float64) (*Distribution, error) {
 	if err := checkDelta("delta", delta); err != nil {
 		return nil, err
 	}
-	m := makeupOf(p.snapshot())
+	entries := p.snapshot()
+	m := makeupOf(entries)
+	d := &Distribution{sharp: m.sharp, rounded: m.rounded || len(m.others) > 0, made: true}
+	if len(entries) > 0 {
+		d.relation = entries[0].event.relation()
+	}
 	if m.empty() {
-		return &Distribution{made: true}, nil
+		return d, nil
 	}
 	laws, err := m.laws()
 	if err != nil {
 		return nil, err
 	}
-	d := &Distribution{sides: make([]*lattice.Composed, len(laws)), sharp: m.sharp, made: true}
-	errs := make([]error, len(laws))
+	if err := d.compose(laws, delta); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// ComposeDistributions returns the law of all of ds together, all under one relation, sharpest at about delta. One that is listed twice
+// counts twice. Every composition widens what is known a little: where the events are known, compose them instead.
+func ComposeDistributions(delta float64, ds ...*Distribution) (*Distribution, error) {
+	if err := checkDelta("delta", delta); err != nil {
+		return nil, err
+	}
+	all := &Distribution{sharp: true, made: true}
+	width := 0
+	for i, d := range ds {
+		if d == nil || !d.made {
+			return nil, &InvalidError{fmt.Sprintf("Distribution %d", i), "none", "one made by PLD.Distribution"}
+		}
+		if all.relation != 0 && d.relation != 0 && all.relation != d.relation {
+			return nil, &InvalidError{fmt.Sprintf("Relation of distribution %d", i), d.relation, "the " + all.relation.String() + " of the earlier ones"}
+		}
+		all.relation = max(all.relation, d.relation)
+		all.sharp = all.sharp && d.sharp
+		all.rounded = all.rounded || d.rounded
+		width = max(width, len(d.sides))
+	}
+	sides := make([][]lattice.Part, width)
+	for _, d := range ds {
+		for i := range sides {
+			if len(d.sides) > 0 {
+				sides[i] = append(sides[i], lattice.Part{Prior: d.sides[min(i, len(d.sides)-1)], Count: 1}) // one may stand for both directions
+			}
+		}
+	}
+	if err := all.compose(sides, delta); err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// compose makes the sides of d, at once.
+func (d *Distribution) compose(sides [][]lattice.Part, delta float64) error {
+	d.sides = make([]*lattice.Composed, len(sides))
+	errs := make([]error, len(sides))
 	var wg sync.WaitGroup
-	for i, parts := range laws {
+	for i, parts := range sides {
 		wg.Go(func() { d.sides[i], errs[i] = lattice.Compose(parts, delta) })
 	}
 	wg.Wait()
 	for _, err := range errs {
 		if err != nil {
-			return nil, &NoBoundError{Method: methodLattice, Reason: "the composition", Cause: err}
+			return &NoBoundError{Method: methodLattice, Reason: "the composition", Cause: err}
 		}
 	}
-	return d, nil
+	return nil
 }
 
 // Epsilon encloses the epsilon at delta, 0 < delta < 1.
@@ -78,7 +127,7 @@ func (d *Distribution) larger(ask func(*lattice.Composed) (lattice.Bound, error)
 		}
 		b = b.larger(bounds{one.Lower, one.Upper})
 	}
-	return (&makeup{sharp: d.sharp}).interval(b, methodLattice)
+	return (&makeup{sharp: d.sharp, rounded: d.rounded}).interval(b, methodLattice)
 }
 
 const (
@@ -88,11 +137,13 @@ const (
 
 // distributionState is a saved Distribution.
 type distributionState struct {
-	Version int      `json:"version"`
-	Kind    string   `json:"kind"`
-	Sharp   bool     `json:"sharp"`
-	Sides   [][]byte `json:"sides"`
-	Digest  []byte   `json:"digest"` // SHA-256 of the state without it: against damage, not against an enemy
+	Version  int      `json:"version"`
+	Kind     string   `json:"kind"`
+	Relation Relation `json:"relation,omitempty"`
+	Sharp    bool     `json:"sharp"`
+	Rounded  bool     `json:"rounded,omitempty"`
+	Sides    [][]byte `json:"sides"`
+	Digest   []byte   `json:"digest"` // SHA-256 of the state without it: against damage, not against an enemy
 }
 
 func (s distributionState) digest() ([]byte, error) {
@@ -107,7 +158,10 @@ func (d *Distribution) MarshalBinary() ([]byte, error) {
 	if d == nil || !d.made {
 		return nil, &InvalidError{"Distribution", "none", "one made by PLD.Distribution"}
 	}
-	s := distributionState{Version: distributionVersion, Kind: kindDistribution, Sharp: d.sharp, Sides: make([][]byte, len(d.sides))}
+	s := distributionState{
+		Version: distributionVersion, Kind: kindDistribution, Relation: d.relation, Sharp: d.sharp, Rounded: d.rounded,
+		Sides: make([][]byte, len(d.sides)),
+	}
 	for i, side := range d.sides {
 		data, err := side.MarshalBinary()
 		if err != nil {
@@ -136,7 +190,7 @@ func (d *Distribution) UnmarshalBinary(data []byte) error {
 	if want, err := s.digest(); err != nil || string(want) != string(s.Digest) {
 		return refuse(errors.Join(err, errors.New("the digest does not fit: it was damaged or edited")))
 	}
-	own := Distribution{sharp: s.Sharp, made: true, sides: make([]*lattice.Composed, len(s.Sides))}
+	own := Distribution{relation: s.Relation, sharp: s.Sharp, rounded: s.Rounded, made: true, sides: make([]*lattice.Composed, len(s.Sides))}
 	for i, side := range s.Sides {
 		own.sides[i] = new(lattice.Composed)
 		if err := own.sides[i].UnmarshalBinary(side); err != nil {

@@ -18,6 +18,7 @@ type Answer struct {
 	Method    string       `json:"method,omitempty"`
 	Converged *bool        `json:"converged,omitempty"`
 	RDP       []float64    `json:"rdp,omitempty"`
+	RDPBest   []float64    `json:"rdp_best,omitempty"`
 	RDPEps    *float64     `json:"rdp_eps,omitempty"`
 	RDPOrder  *float64     `json:"rdp_order,omitempty"`
 	DeltaAt   [][2]float64 `json:"delta_at,omitempty"`
@@ -57,6 +58,9 @@ func (c *Case) answer() (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
+	if len(parts) == 0 {
+		return Answer{}, errors.New("no parts")
+	}
 	var a Answer
 	var best privacy.Best
 	var rdp privacy.RDP
@@ -74,6 +78,11 @@ func (c *Case) answer() (Answer, error) {
 			return Answer{}, fmt.Errorf("nothing is known at order %g", o)
 		}
 		a.RDP = append(a.RDP, d)
+	}
+	if f, ok := parts[0].event.(privacy.FixedSize); ok && c.Family == "rdp_wor_gaussian" {
+		if err := a.published(f, parts[0].count, c.orders()); err != nil {
+			return Answer{}, err
+		}
 	}
 	if c.Delta != nil {
 		eps, err := best.Epsilon(*c.Delta)
@@ -96,6 +105,23 @@ func (c *Case) answer() (Answer, error) {
 		a.DeltaAt = append(a.DeltaAt, [2]float64{eps, d.Upper})
 	}
 	return a, nil
+}
+
+// published puts the bound that the family is named for into rdp, and the smaller one of this library into rdp_best.
+func (a *Answer) published(f privacy.FixedSize, steps int, orders []float64) error {
+	bounds := make([]float64, len(orders))
+	for i, o := range orders {
+		if o != math.Trunc(o) || o > 256 || f.Gaussian.Relation != privacy.ReplaceOne {
+			return nil // there is none
+		}
+		one, err := f.WangBound(int(o))
+		if err != nil {
+			return err
+		}
+		bounds[i] = float64(steps) * one
+	}
+	a.RDP, a.RDPBest = bounds, a.RDP
+	return nil
 }
 
 // calibrate returns the least noise for a target, over the sensitivity.
