@@ -149,7 +149,7 @@ func (c *Case) events() ([]counted, error) {
 		return parts, nil
 	case "hetero_schedule":
 		if c.N < 1 || c.N > 1<<20 {
-			return nil, fmt.Errorf("N = %d, want 1 to 2^20", c.N)
+			return nil, fmt.Errorf("a schedule of N = %d steps, want 1 to 2^20", c.N)
 		}
 		var parts []counted
 		for t := range c.N {
