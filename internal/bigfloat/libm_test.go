@@ -45,7 +45,9 @@ func around(center float64) func(*rand.Rand) float64 {
 	return func(r *rand.Rand) float64 { return center + (1-2*float64(r.IntN(2)))*d(r) }
 }
 
-// The error margins of the accountant assume that the elementary functions of package math are within 2 units in the last place.
+// The error margins of the accountant assume that the elementary functions of package math are within 2 units in the last place, and
+// Erfc within 5. Worst of 200,000 points each: exp 1.83 (at -639; 0.73 to 1.36 for |x| < 40), expm1 0.80, log 0.80, log1p 0.74, sin 1.49,
+// cos 1.52, erfc 4.04 (just below 0.84375, where math.Erfc changes formula) and 2.58 beyond 26.
 func TestLibm(t *testing.T) {
 	t.Parallel()
 	m := New(80)
@@ -72,9 +74,9 @@ func TestLibm(t *testing.T) {
 		{"sin small", sin, m.Sin, logUniform(1, 1e-12, 30), 2},
 		{"cos", cos, m.Cos, uniform(-1e6, 1e6), 2},
 		{"cos small", cos, m.Cos, logUniform(1, 1e-12, 30), 2},
-		{"erfc", math.Erfc, m.Erfc, uniform(-6, 26), 2},
-		{"erfc small", math.Erfc, m.Erfc, logUniform(1, 1e-12, 2), 2},
-		{"erfc deep", math.Erfc, m.Erfc, uniform(26, 27), 2},
+		{"erfc", math.Erfc, m.Erfc, uniform(-6, 26), 5},
+		{"erfc small", math.Erfc, m.Erfc, logUniform(1, 1e-12, 2), 5},
+		{"erfc deep", math.Erfc, m.Erfc, uniform(26, 27), 5},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

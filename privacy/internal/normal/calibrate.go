@@ -55,7 +55,7 @@ func findMu(eps, delta float64) float64 {
 		mu = max(mu, 2*sqrtTwoPi().hi*(0.5*delta))
 	}
 	target := pair{delta, 0}.log()
-	lo, hi := mu*(1-0x1p-30), math.Inf(1)
+	lo, hi := 0.0, math.Inf(1)
 	for range 200 {
 		if !within(mu, tiny, huge) {
 			return mu
@@ -79,10 +79,7 @@ func findMu(eps, delta float64) float64 {
 			return next
 		}
 		if !(next > lo && next < hi) {
-			if next = 2 * lo; !math.IsInf(hi, 1) {
-				next = math.Sqrt(lo) * math.Sqrt(hi)
-			}
-			if next <= lo || next >= hi {
+			if next = math.Sqrt(lo) * math.Sqrt(hi); !(next > lo && next < hi) {
 				return mu
 			}
 		}

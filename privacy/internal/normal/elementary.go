@@ -2,7 +2,7 @@ package normal
 
 import "math"
 
-// Errors of this file, from the operation bounds and the truncated series, with room to spare; the tests measure a 16th of them
+// Errors of this file, from the operation bounds and the truncated series, with room to spare; the tests measure an 8th of them
 // against 200-bit values.
 const (
 	expErr = 0x1p-92 // relative, of e^x for |x| <= 1000

@@ -6,7 +6,8 @@ import "math"
 //
 // Relative errors with u = 2^-53, from Joldes, Muller, Popescu 2017, "Tight and rigorous error bounds for basic building blocks of
 // double-word arithmetic" (ACM TOMS 44): plus 3u²+13u³, times 5u², over 15u²+56u³. They hold while no operation overflows or
-// reaches 2^-960, which the domains of this package exclude. Products are converted explicitly, or the compiler could fuse them.
+// reaches 2^-960. The domains of this package exclude that, but for an eps or p below 1e-280, which then loses an absolute 1e-290: no
+// answer is that sensitive. Products are converted explicitly, or the compiler could fuse them.
 type pair struct{ hi, lo float64 }
 
 func twoSum(a, b float64) pair {
@@ -59,9 +60,6 @@ func (x pair) over(y pair) pair {
 
 // scaled multiplies by 2^n exactly, away from underflow and overflow.
 func (x pair) scaled(n int) pair { return pair{math.Ldexp(x.hi, n), math.Ldexp(x.lo, n)} }
-
-// below and atMost compare exactly.
-func (x pair) below(y pair) bool { return x.hi < y.hi || (x.hi == y.hi && x.lo < y.lo) }
 
 // upper and lower round outward, after a relative error of at most rel of a value that may have any sign.
 func (x pair) upper(rel float64) float64 {

@@ -70,27 +70,44 @@ func (s Sampled) delta(eps float64, mu pair, side float64, dir Direction) float6
 		nu := s.nu(e)
 		p = tail(nu, mu, nu.hi*0x1p-90, side).times(q, 0)
 	default:
-		if eps > 50 {
-			return 0 // -log(1-q) <= 53 log 2
-		}
-		// t/q = 1+u; delta grows with t, which is off by a fraction of e^-eps-1.
-		u := e.neg().expm1().over(q)
-		u = u.plus(pair{side * 0x1p-88 * math.Abs(u.hi), 0})
-		t := u.plus(pair{1, 0})
-		if !(t.hi > 0) {
+		nu, weight, slack := s.added(e, side)
+		if !(weight.hi > 0) {
 			return 0
 		}
-		nu := u.log1p().neg()
-		if nu.hi < 0 {
-			nu = pair{} // eps = 0 off by the margin
-		}
-		y, k := e.exp()
-		p = tail(nu, mu, nu.hi*0x1p-90, side).times(y.scaled(k).times(t).times(q), 0x1p-90)
+		p = tail(nu, mu, slack, side).times(weight, 0x1p-90)
 	}
 	if side > 0 {
 		return min(1, p.upper())
 	}
 	return p.lower()
+}
+
+// added returns nu, up to slack, and e^eps·t of the direction Add for 0 < q < 1, both moved to the side on which delta is larger (1)
+// or smaller by more than the error of t; a weight of 0 where delta is 0. Next to the largest loss -log(1-q), t is the difference to it.
+func (s Sampled) added(eps pair, side float64) (nu, weight pair, slack float64) {
+	q := pair{s.Rate, 0}
+	move := func(x pair) pair { return x.plus(pair{side * 0x1p-91 * math.Abs(x.hi), 0}) }
+	if eps.hi < 40 { // -log(1-q) is at most 53 log 2
+		if u := eps.neg().expm1().over(q); u.hi > -0.5 {
+			u = move(u)
+			y, k := eps.exp()
+			if nu = u.log1p().neg(); nu.hi < 0 {
+				nu = pair{} // eps = 0
+			}
+			return nu, u.plus(pair{1, 0}).times(y.scaled(k)).times(q), nu.hi * 0x1p-90
+		}
+	}
+	gap := eps.minus(move(q.neg().log1p().neg()))
+	if !(gap.hi < 0) {
+		return pair{}, pair{}, 0
+	}
+	weight = gap.expm1().neg()
+	l := q.log()
+	nu = l.plus(eps).minus(weight.log()) // so eps <= nu-l and -log(weight) <= nu-l: the three errors of 2^-94 are below slack
+	if nu.hi < 0 {
+		nu = pair{}
+	}
+	return nu, weight, (1 + nu.hi - l.hi) * 0x1p-91
 }
 
 // nu returns log(1 + (e^eps-1)/q), with a relative error below 2^-90.
@@ -106,7 +123,7 @@ func (s Sampled) nu(eps pair) pair {
 func (s Sampled) epsOf(nu pair, dir Direction) pair {
 	q := pair{s.Rate, 0}
 	switch {
-	case dir == Add && nu.hi > 800:
+	case dir == Add && nu.hi > 700:
 		return q.neg().log1p().neg()
 	case dir == Add:
 		return nu.neg().expm1().times(q).log1p().neg()
@@ -135,7 +152,7 @@ func (s Sampled) Epsilon(delta float64, dir Direction) (lo, hi float64, err erro
 		limit: maxEpsilon,
 	}
 	if dir == Add && s.Rate < 1 {
-		k.limit = pair{-s.Rate, 0}.log1p().neg().upper(arithmeticErr)
+		k.limit = pair{-s.Rate, 0}.log1p().neg().upper(arithmeticErr) // delta is 0
 	}
 	b := s.root(muHi, delta, pair{}, dir)
 	return k.epsilon(s.root(muLo, delta, b.n, dir), b)

@@ -30,8 +30,8 @@ func TestTails(t *testing.T) {
 	t.Parallel()
 	m := bigfloat.New(200)
 	r := rand.New(rand.NewPCG(5, 6))
-	xs := []float64{0, 1e-300, -1e-300, 1e-9, -1e-9, 37.5, 38.4, 38.6, -37.6, -8.3, -38, -39.9, 11.827, 1e5, 40, -40, 12}
-	for range 400 {
+	xs := []float64{0, -38.1, -38.5, -39.5, 1e-300, -1e-300, 1e-9, -1e-9, 37.5, 38.4, 38.6, -37.6, -8.3, -38, -39.9, 11.827, 1e5, 40, -40, 12}
+	for range 150 {
 		xs = append(xs, 80*(r.Float64()-0.5), 12*(r.Float64()-0.5), math.Ldexp(r.Float64(), 4-r.IntN(40)))
 	}
 	for _, x := range xs {
@@ -98,13 +98,13 @@ func TestQuantile(t *testing.T) {
 	m := bigfloat.New(200)
 	r := rand.New(rand.NewPCG(7, 8))
 	ps := []float64{5e-324, 1e-310, 1e-300, 1e-15, 0.5, 0.5 + 0x1p-53, 0.5 - 0x1p-54, 1 - 0x1p-53, 0.975, 0.025}
-	for range 200 {
+	for range 80 {
 		ps = append(ps, r.Float64(), math.Exp(-740*r.Float64()))
 	}
 	for _, p := range ps {
 		lo, hi, err := Quantile(p)
 		require.NoError(t, err)
-		require.LessOrEqual(t, hi-lo, 0x1p-51*math.Abs(lo), "p = %v: [%v, %v]", p, lo, hi)
+		require.LessOrEqual(t, hi-lo, 0x1p-51*math.Abs(lo)+0x1p-80, "p = %v: [%v, %v]", p, lo, hi)
 		want := big.NewFloat(p)
 		require.True(t, m.SF(big.NewFloat(lo)).Cmp(want) >= 0, "p = %v: lo = %v is too high", p, lo)
 		require.True(t, m.SF(big.NewFloat(hi)).Cmp(want) <= 0, "p = %v: hi = %v is too low", p, hi)
