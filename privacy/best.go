@@ -181,3 +181,12 @@ func (m *makeup) sharpen(sides *[2]side, by methods) error {
 	}
 	return errors.Join(errs[:]...)
 }
+
+// boundOf encloses the epsilon of n executions of e at delta by the best method.
+func boundOf(e Event, n int, delta float64) (Interval, error) {
+	var b Best
+	if err := b.Add(e, n); err != nil {
+		return Interval{}, err
+	}
+	return b.Epsilon(delta)
+}

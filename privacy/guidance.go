@@ -68,3 +68,19 @@ func (b Budget) Warnings(records int) []string {
 	}
 	return w
 }
+
+// Sweep encloses the epsilon at delta of every number of steps of every event, as a table with a row per number of steps and a column
+// per event.
+func Sweep(delta float64, steps []int, events ...Event) ([][]Interval, error) {
+	table := make([][]Interval, len(steps))
+	for i, n := range steps {
+		table[i] = make([]Interval, len(events))
+		for j, e := range events {
+			var err error
+			if table[i][j], err = boundOf(e, n, delta); err != nil {
+				return nil, fmt.Errorf("privacy: %d × %+v: %w", n, e, err)
+			}
+		}
+	}
+	return table, nil
+}

@@ -66,3 +66,21 @@ func TestWarnings(t *testing.T) {
 	require.Len(t, Budget{-1, .1}.Warnings(10), 1)
 	require.Contains(t, Budget{1, 1e-9}.Warnings(0)[0], "records")
 }
+
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	steps, events := []int{0, 100, 1000}, []Event{sampled(.01, 1), sampled(.01, 2), Gaussian{50, 1, AddRemove}}
+	table, err := Sweep(1e-5, steps, events...)
+	require.NoError(t, err)
+	for i, n := range steps {
+		for j, e := range events {
+			want, err := boundOf(e, n, 1e-5)
+			require.NoError(t, err)
+			require.Equal(t, want, table[i][j])
+		}
+	}
+	_, err = Sweep(1e-5, []int{-1}, events...)
+	require.ErrorIs(t, err, ErrInvalid)
+	_, err = Sweep(0, steps, events...)
+	require.ErrorIs(t, err, ErrInvalid)
+}

@@ -136,6 +136,40 @@ func (e enclosed) Discretize(step, tail float64) (upper, lower lattice.PMF, err 
 	return upper, lower, err
 }
 
+// Lattice is that of above; what lies below is within some ulp of it.
+func (e enclosed) Lattice() (step float64, ok bool) { return latticeOf(e.above) }
+
+// Delta encloses delta of one execution where both laws know it.
+func (e enclosed) Delta(eps float64) (lo, hi float64, err error) {
+	lo, _, err = oneDelta(e.below, eps)
+	if err != nil {
+		return 0, 0, err
+	}
+	_, hi, err = oneDelta(e.above, eps)
+	return lo, hi, err
+}
+
+// latticeOf returns the step of a lattice with all atoms of a law, if there is one.
+func latticeOf(l lattice.Law) (step float64, ok bool) {
+	if l, has := l.(interface {
+		Lattice() (step float64, ok bool)
+	}); has {
+		return l.Lattice()
+	}
+	return 0, false
+}
+
+// oneDelta encloses delta of one execution.
+func oneDelta(l lattice.Law, eps float64) (lo, hi float64, err error) {
+	if l, ok := l.(interface {
+		Delta(eps float64) (lo, hi float64, err error)
+	}); ok {
+		return l.Delta(eps)
+	}
+	b, err := lattice.Delta([]lattice.Part{{Law: l, Count: 1}}, eps)
+	return b.Lower, b.Upper, err
+}
+
 // gaussianLaw is the loss of the Gaussian with mu² within 4 ulp of mu2.
 func gaussianLaw(mu2 float64) (lattice.Law, error) {
 	sigma := 1 / math.Sqrt(mu2)
@@ -152,10 +186,8 @@ func gaussianLaw(mu2 float64) (lattice.Law, error) {
 
 // latticeEpsilon encloses the epsilon of one direction at delta.
 func latticeEpsilon(parts []lattice.Part, delta float64) (bounds, error) {
-	if c := atoms(parts); c != nil {
-		if lo, hi, err := c.Epsilon(delta); err == nil {
-			return bounds{lo, hi}, nil
-		}
+	if b, ok := byAtoms(parts, func(c *loss.Composed) (lo, hi float64, err error) { return c.Epsilon(delta) }); ok {
+		return b, nil
 	}
 	b, err := lattice.Epsilon(parts, delta)
 	return bounds{b.Lower, b.Upper}, err
@@ -163,27 +195,44 @@ func latticeEpsilon(parts []lattice.Part, delta float64) (bounds, error) {
 
 // latticeDelta encloses the delta of one direction at eps.
 func latticeDelta(parts []lattice.Part, eps float64) (bounds, error) {
-	if c := atoms(parts); c != nil {
-		if lo, hi, err := c.Delta(eps); err == nil {
-			return bounds{lo, hi}, nil
-		}
+	if b, ok := byAtoms(parts, func(c *loss.Composed) (lo, hi float64, err error) { return c.Delta(eps) }); ok {
+		return b, nil
 	}
 	b, err := lattice.Delta(parts, eps)
 	return bounds{b.Lower, b.Upper}, err
 }
 
-// atoms composes a single mechanism whose losses lie on a lattice of their own without moving any, or returns nil.
-func atoms(parts []lattice.Part) *loss.Composed {
+// byAtoms answers for a single mechanism whose losses lie on a lattice of their own, where none of them moves.
+func byAtoms(parts []lattice.Part, ask func(*loss.Composed) (lo, hi float64, err error)) (bounds, bool) {
 	if len(parts) != 1 {
-		return nil
+		return bounds{}, false
 	}
-	law, ok := parts[0].Law.(*loss.Atoms)
+	law := parts[0].Law
+	below, above := law, law
+	if e, ok := law.(enclosed); ok {
+		below, above = e.below, e.above
+	}
+	least, ok := below.(*loss.Atoms)
 	if !ok {
-		return nil
+		return bounds{}, false
 	}
-	c, err := law.Compose(parts[0].Count)
-	if err != nil {
-		return nil
+	most, ok := above.(*loss.Atoms)
+	if !ok {
+		return bounds{}, false
 	}
-	return c
+	answer := func(law *loss.Atoms) (bounds, bool) {
+		c, err := law.Compose(parts[0].Count)
+		if err != nil {
+			return bounds{}, false
+		}
+		lo, hi, err := ask(c)
+		return bounds{lo, hi}, err == nil
+	}
+	b, ok := answer(least)
+	if !ok || least == most {
+		return b, ok
+	}
+	upper, ok := answer(most)
+	b.upper = upper.upper
+	return b, ok
 }

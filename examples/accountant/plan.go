@@ -165,24 +165,27 @@ func (p *plan) calibrate(out io.Writer) error {
 func (p *plan) sweep(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(w, "\nsteps\t")
-	var noises []float64
+	var events []privacy.Event
 	for _, f := range []float64{.6, .8, 1, 1.25, 1.6} {
-		noises = append(noises, f*p.noise)
+		e, err := p.event(f * p.noise)
+		if err != nil {
+			return err
+		}
+		events = append(events, e)
 		fmt.Fprintf(w, "noise %.4g\t", f*p.noise)
 	}
 	fmt.Fprintln(w)
+	var steps []int
 	for _, f := range []float64{.25, .5, 1, 2} {
-		steps := max(1, int(f*float64(p.steps)))
-		fmt.Fprintf(w, "%d\t", steps)
-		for _, noise := range noises {
-			e, err := p.event(noise)
-			if err != nil {
-				return err
-			}
-			eps, err := epsilon(e, steps, p.delta)
-			if err != nil {
-				return err
-			}
+		steps = append(steps, max(1, int(f*float64(p.steps))))
+	}
+	table, err := privacy.Sweep(p.delta, steps, events...)
+	if err != nil {
+		return err
+	}
+	for i, row := range table {
+		fmt.Fprintf(w, "%d\t", steps[i])
+		for _, eps := range row {
 			fmt.Fprintf(w, "%.4g\t", eps.Upper)
 		}
 		fmt.Fprintln(w)

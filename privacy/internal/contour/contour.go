@@ -17,8 +17,8 @@
 //
 // # Assumptions
 //
-// The functions Exp, Expm1, Log, Log1p, Sincos, Atan2, Hypot, Erf and Erfc of package math err by at most 2 ulp (for the sine and the cosine: by at
-// most 4u min(1, |x|) and 4u, u = 2^-53). Sums of first-order error terms carry a factor 1.05 in place of their products.
+// The functions Exp, Expm1, Log, Log1p, Sincos, Atan2 and Hypot of package math err by at most 2 ulp (for the sine and the cosine: by at
+// most 4u min(1, |x|) and 4u, u = 2^-53), Erf and Erfc by 1e-13 relative. Sums of first-order error terms carry a factor 1.05 in place of their products.
 package contour
 
 import (

@@ -2,7 +2,8 @@ package loss
 
 import "math"
 
-// upperTail encloses 1 - Phi(x). The error of math.Erfc is below an ulp (FreeBSD msun); a relative error e of its argument
+// upperTail encloses 1 - Phi(x). The error of math.Erfc is below 5 units in the last place (measured: 4.04, near
+// 0.84375); a relative error e of its argument
 // moves the tail by at most (1+x^2)e.
 func upperTail(x float64) interval {
 	if math.IsInf(x, 0) {
@@ -15,7 +16,7 @@ func upperTail(x float64) interval {
 	if t < 1e-300 {
 		return interval{0, 1e-300}
 	}
-	e := 8 * ulp
+	e := 16 * ulp
 	if x > 0 {
 		e += 4 * ulp * x * x
 	}
