@@ -11,6 +11,7 @@ type totals struct {
 	sup           float64 // upper bound of the largest loss (add)
 	cut           float64 // mass of the losses cut off, at most
 	grid          int     // nodes in x
+	work          float64 // nodes in x times nodes on the line
 	// per node of the line, k >= 1: log|phi|, its argument, the error of log phi, all summed with T; lost marks nodes whose
 	// error is beyond half of |phi|, where logs holds an upper bound.
 	logs, args, errs []float64
@@ -95,7 +96,11 @@ func (sc *scratch) part(t *totals, l *law, p *plan, theta, sums float64) error {
 		return refuse("the grid in x is too fine")
 	}
 	g := &sc.fine
-	if !g.fill(l, p.c, step, 37+math.Log(p.count), maxGrid) || float64(len(g.wt))*n > 6e7 {
+	if !g.fill(l, p.c, step, 37+math.Log(p.count), maxGrid) {
+		return refuse("the grid at order %g is too long", p.c+1)
+	}
+	work := float64(len(g.wt)) * n
+	if t.work += work; !(work <= 6e7 && t.work <= p.work) {
 		return refuse("%d nodes in x for %d on the line", len(g.wt), p.nodes)
 	}
 	slope := g.slacken()

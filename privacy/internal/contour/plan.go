@@ -13,6 +13,7 @@ type plan struct {
 	scale  float64 // factor on the steps in x
 	tail   float64 // target of the truncated tail in log phi^T
 	count  float64 // executions in all: errors of single parts are kept small against 1/count
+	work   float64 // most products for the parts of one chunk
 }
 
 // cell stands for one or several similar parts while planning.
@@ -203,6 +204,9 @@ func (pl *planner) line(p *plan, k, k1, k2 float64) error {
 		return refuse("the loss has no usable moment above order %g", c+1)
 	}
 	period = max(period, best)
+	if !(period > 0) { // delta is planned far above 1
+		return refuse("no spacing at order %g", c+1)
+	}
 	if _, _, _, ok := pl.at(c); !ok {
 		return refuse("the grid at order %g is too long", c+1)
 	}

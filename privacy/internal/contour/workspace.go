@@ -27,6 +27,9 @@ const chunk = 32
 // representatives is the number of cells a long composition is planned with.
 const representatives = 24
 
+// budget bounds the products of one evaluation, nodes in x times nodes on the line over all parts: about two seconds of one core.
+const budget = 2e9
+
 // wide is the relative width above which an interval is not worth returning.
 const wide = 1e-3
 
@@ -83,7 +86,8 @@ func (w *Workspace) variation(mu2 float64) float64 {
 	for _, p := range w.parts {
 		sum += float64(p.Count) * p.Rate * math.Erf(1/(2*math.Sqrt2*p.Sigma))
 	}
-	return sum * (1 + 1e-13 + float64(len(w.parts))*2*unit)
+	// denormal products err by 2^-1075 each, twice per part
+	return sum*(1+1e-13+float64(len(w.parts))*2*unit) + float64(2*len(w.parts))*0x1p-1074
 }
 
 // lay sets up the planner: every part, or representatives of consecutive ones, weighed by their variance.
@@ -127,6 +131,7 @@ func (w *Workspace) prove(p *plan, d Direction, mu2, cutMass float64) error {
 		count += float64(q.Count)
 	}
 	sums := float64(min(chunk, len(w.parts)) + chunks)
+	p.work = budget / float64(chunks)
 	work := func(sc *scratch, i int) error {
 		t := &w.totals[i]
 		t.reset(p.nodes)
