@@ -14,6 +14,7 @@ type Composed struct {
 	events string // a JSON list of the events in the order of their JSON: a Composed is comparable
 	shared Relation
 	depth  int
+	count  int64 // executions in all
 }
 
 // Compose returns the event that executes each of the given ones once: from 1 to 4096 valid events under one relation. The events of a
@@ -56,6 +57,7 @@ func Compose(events ...Event) (Composed, error) {
 	if err := checkComposite("Composed", c.depth, count); err != nil {
 		return Composed{}, err
 	}
+	c.count = count
 	return c, nil
 }
 
@@ -66,9 +68,12 @@ func compose(names []string, events []Event) ([]string, error) {
 			break
 		}
 		if c, ok := e.(Composed); ok && c.events != "" {
-			var err error
-			if names, err = compose(names, c.Events()); err != nil {
-				return nil, err
+			var list []json.RawMessage
+			if err := json.Unmarshal([]byte(c.events), &list); err != nil {
+				return nil, fmt.Errorf("privacy: %w", err)
+			}
+			for _, name := range list { // there is no Composed among them
+				names = append(names, string(name))
 			}
 			continue
 		}

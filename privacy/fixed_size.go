@@ -15,7 +15,7 @@ type FixedSize struct {
 // WithReplacement applies Gaussian to Draws records, each drawn uniformly and independently from all Records; a record that is drawn
 // twice counts twice. Only AddRemove is accounted for.
 type WithReplacement struct {
-	// Draws is the number of records in a batch.
+	// Draws is the number of records in a batch, up to 2^30.
 	Draws int `json:"draws"`
 	// Records is the number of records in the larger of the two data sets.
 	Records  int      `json:"records"`
@@ -40,13 +40,13 @@ func (f FixedSize) Validate() error {
 	return nil
 }
 
-// Validate accepts Draws and Records from 1 on and a valid Gaussian under AddRemove.
+// Validate accepts Draws from 1 to 2^30, Records from 1 on and a valid Gaussian under AddRemove.
 func (w WithReplacement) Validate() error {
 	if w.Records < 1 {
 		return &InvalidError{"WithReplacement.Records", w.Records, "a whole number from 1"}
 	}
-	if w.Draws < 1 {
-		return &InvalidError{"WithReplacement.Draws", w.Draws, "a whole number from 1"}
+	if w.Draws < 1 || w.Draws > maxRecords { // the number of likely hits grows with it
+		return &InvalidError{"WithReplacement.Draws", w.Draws, "a whole number from 1 to 2^30"}
 	}
 	if err := w.Gaussian.Validate(); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 const eventVersion = 1
@@ -36,7 +37,7 @@ func UnmarshalEvent(data []byte) (Event, error) {
 		return nil, &InvalidError{"event", "nested JSON", "composite events nested at most 8 deep"}
 	}
 	var v envelope
-	if err := strict(data, &v); err != nil {
+	if err := errors.Join(unambiguous(data), strict(data, &v)); err != nil {
 		return nil, fmt.Errorf("%w event: %w", ErrInvalid, err)
 	}
 	if v.Version != eventVersion {
@@ -155,4 +156,43 @@ func strict(data []byte, into any) error {
 		return errors.New("data after the end")
 	}
 	return nil
+}
+
+// unambiguous refuses what a decoder takes in silence, and what could make an event cheaper than it reads: null for a number, which stays 0, a
+// field that is given twice, and a field in other letters, which is another's second value.
+func unambiguous(data []byte) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	var open []map[string]bool // the fields so far of each bracket; nil for a list
+	value := false             // a field's name was read
+	for {
+		t, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		last := len(open) - 1
+		if name, ok := t.(string); ok && last >= 0 && open[last] != nil && !value {
+			if open[last][name] {
+				return fmt.Errorf("%q is given twice", name)
+			}
+			if strings.ContainsFunc(name, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }) {
+				return fmt.Errorf("unknown field %q", name)
+			}
+			open[last][name], value = true, true
+			continue
+		}
+		value = false
+		switch t {
+		case nil:
+			return errors.New("null where a value is needed")
+		case json.Delim('{'):
+			open = append(open, make(map[string]bool))
+		case json.Delim('['):
+			open = append(open, nil)
+		case json.Delim('}'), json.Delim(']'):
+			open = open[:last]
+		}
+	}
 }

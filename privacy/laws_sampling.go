@@ -62,6 +62,20 @@ func (l incomplete) Discretize(step, tail float64) (upper, lower lattice.PMF, er
 	return upper, lower, err
 }
 
+// Delta encloses delta of one execution: a loss that is larger by x adds less than x to it.
+func (l incomplete) Delta(eps float64) (lo, hi float64, err error) {
+	shift := 0.0
+	if l.add {
+		shift = 2 * l.lost
+	}
+	above, err := lattice.Delta([]lattice.Part{{Law: l.law, Count: 1}}, max(0, eps-shift))
+	if err != nil {
+		return 0, 0, err
+	}
+	below, err := lattice.Delta([]lattice.Part{{Law: l.law, Count: 1}}, eps)
+	return below.Lower, min(1, up(above.Upper+2*l.lost+8*ulp*eps, 4)), err
+}
+
 func (m blended) laws() (remove, add lattice.Law, err error) {
 	plain, back, err := lawsOf(m.plain)
 	if err != nil {
@@ -116,6 +130,20 @@ func (b blend) Discretize(step, tail float64) (upper, lower lattice.PMF, err err
 	align(&plain, &full, math.Max, math.Inf(1))
 	align(&plainLower, &fullLower, math.Min, math.Inf(-1))
 	return sum(plain, full, 1-b.lo, b.hi, 1+8*ulp), sum(plainLower, fullLower, 1-b.hi, b.lo, 1-8*ulp), nil
+}
+
+// Upper is the upper law of Discretize.
+func (b blend) Upper(step, tail float64) (lattice.PMF, error) {
+	plain, err := upperOf(b.plain, step, tail)
+	if err != nil {
+		return lattice.PMF{}, err
+	}
+	full, err := upperOf(b.full, step, tail)
+	if err != nil {
+		return lattice.PMF{}, err
+	}
+	align(&plain, &full, math.Max, math.Inf(1))
+	return sum(plain, full, 1-b.lo, b.hi, 1+8*ulp), nil
 }
 
 // align gives y the lattice of x, which moves both towards one side by what their offsets differ beyond whole steps.

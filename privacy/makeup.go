@@ -22,8 +22,12 @@ type makeup struct {
 // sharp reports whether an event costs exactly what its mechanisms cost. Where they only bound it, a lower bound of theirs says nothing.
 func sharp(e Event) bool {
 	switch e := e.(type) {
-	case Gaussian, Poisson, Laplace, DiscreteLaplace, DiscreteGaussian, RandomizedResponse, Mixture, Pure, Approximate:
+	case Gaussian, Laplace, DiscreteLaplace, DiscreteGaussian, RandomizedResponse, Pure, Approximate:
 		return true // of the last two, what is meant is the worst mechanism of the kind
+	case Poisson:
+		return e.Rate == 0 || e.Rate >= minRate // a smaller one was rounded up
+	case Mixture:
+		return !slices.ContainsFunc(e.Components(), func(x Component) bool { return x.Weight < minWeight })
 	case FixedSize:
 		return e.Gaussian.Relation == AddRemove // attained where all other records pull the other way
 	case Sampled:

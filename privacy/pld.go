@@ -73,8 +73,8 @@ func (m *makeup) laws() ([][]lattice.Part, error) {
 		} else {
 			differ = true
 		}
-		sides[0] = append(sides[0], lattice.Part{Law: remove, Count: int(count)})
-		sides[1] = append(sides[1], lattice.Part{Law: add, Count: int(count)})
+		sides[0] = append(sides[0], lattice.Part{Law: remove, Count: int(count), Above: !m.sharp})
+		sides[1] = append(sides[1], lattice.Part{Law: add, Count: int(count), Above: !m.sharp})
 		return nil
 	}
 	if m.mu2 > 0 {
@@ -134,6 +134,20 @@ func (e enclosed) Discretize(step, tail float64) (upper, lower lattice.PMF, err 
 	}
 	_, lower, err = e.below.Discretize(step, tail)
 	return upper, lower, err
+}
+
+// Upper is the upper law of Discretize.
+func (e enclosed) Upper(step, tail float64) (lattice.PMF, error) { return upperOf(e.above, step, tail) }
+
+// upperOf is the upper law, without the other one where the law can tell it alone.
+func upperOf(l lattice.Law, step, tail float64) (lattice.PMF, error) {
+	if l, ok := l.(interface {
+		Upper(step, tail float64) (lattice.PMF, error)
+	}); ok {
+		return l.Upper(step, tail)
+	}
+	upper, _, err := l.Discretize(step, tail)
+	return upper, err
 }
 
 // Lattice is that of above; what lies below is within some ulp of it.

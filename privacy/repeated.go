@@ -101,8 +101,18 @@ func nesting(e Event) int {
 }
 
 // executions counts the leaves of times executions of a valid event; math.MaxInt64 if there are more than maxCount.
+//
+// Composite events are not lowered for it: that would take their JSON apart again at every level.
 func executions(e Event, times int64) int64 {
 	sum := int64(0)
+	switch e := e.(type) {
+	case Composed:
+		return product(e.count, times)
+	case Repeated:
+		return executions(e.Event, product(e.Count, times))
+	case Select:
+		return product(1, times)
+	}
 	for _, l := range e.lower() {
 		if l.count > (maxCount-sum)/times {
 			return math.MaxInt64
@@ -110,4 +120,12 @@ func executions(e Event, times int64) int64 {
 		sum += l.count * times
 	}
 	return sum
+}
+
+// product is x times y, both positive; math.MaxInt64 if that is more than maxCount.
+func product(x, y int64) int64 {
+	if x > maxCount/y {
+		return math.MaxInt64
+	}
+	return x * y
 }

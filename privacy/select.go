@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strings"
 )
 
 // Select is the choice of the best of a random number of runs, as in a search for hyperparameters of which nothing is released but the
@@ -13,7 +14,7 @@ import (
 //
 // The number of runs is either Poisson, with Mean, or truncated negative binomial, with Shape and Gamma.
 type Select struct {
-	// Event is one whole run. An event that may have an infinite loss is refused.
+	// Event is one whole run. An event that may have an infinite loss is refused, and so is one with a Select in it.
 	Event Event
 	// Mean is the mean of a Poisson number of runs, from 1 to 1e6; with no run at all nothing is released. 0 selects Shape and Gamma.
 	Mean float64
@@ -28,6 +29,9 @@ func (s Select) Validate() error {
 	own, err := valid(s.Event)
 	if err != nil {
 		return err
+	}
+	if selects(own) { // each would search at every step of the search of the other
+		return &InvalidError{"Select.Event", own, "an event without a Select"}
 	}
 	if s.Mean != 0 {
 		if !(s.Mean >= 1 && s.Mean <= 1e6) {
@@ -58,9 +62,22 @@ func (s Select) Runs() float64 {
 	case s.Mean > 0:
 		return s.Mean
 	case s.Shape == 0:
-		return (1/s.Gamma - 1) / -math.Log(s.Gamma)
+		return (1 - s.Gamma) / s.Gamma / -math.Log(s.Gamma) // 1/Gamma-1 would cancel
 	}
 	return s.Shape * (1 - s.Gamma) / s.Gamma / -math.Expm1(s.Shape*math.Log(s.Gamma))
+}
+
+// selects reports whether there is a Select in an event.
+func selects(e Event) bool {
+	switch e := e.(type) {
+	case Select:
+		return true
+	case Repeated:
+		return selects(e.Event)
+	case Composed:
+		return strings.Contains(e.events, `"type":"select"`)
+	}
+	return false
 }
 
 func (Select) kind() string { return "select" }

@@ -40,7 +40,7 @@ const (
 	maxRunSteps     = 1 << 20
 	maxCoefficients = 4096
 	maxDirect       = 1 << 22 // terms that are summed one by one
-	maxDense        = 1 << 25 // operations for which the whole matrix is looked at
+	maxDense        = 1 << 22 // operations for which the whole matrix is looked at
 )
 
 // NewToeplitz returns the mechanism of 1 to 4096 coefficients, the diagonal first; those not given are 0. Each is at most 1e50 in

@@ -148,7 +148,7 @@ type level struct {
 // summed with count-n conditioned bulks, less P(more than n jumps). So the bulk has a lattice of its own, thousands of
 // times finer, and may be split again.
 func (p *plan) compose(n int) (*Composed, error) {
-	step := p.period / float64(n)
+	step, n := p.points(n)
 	var total float64
 	for _, part := range p.parts {
 		total += float64(part.Count)
@@ -175,20 +175,23 @@ func (p *plan) compose(n int) (*Composed, error) {
 			items = append(items, item{m.whole(), part.Count, part.Count, s})
 			continue
 		}
-		u, l, err := part.Law.Discretize(step, tail)
-		if err == nil {
-			err = check(u, l, step)
-		}
+		u, l, err := part.put(step, tail, p.side)
 		if err != nil {
 			return nil, err
 		}
-		up, low = append(up, power{u, part.Count}), append(low, power{l, part.Count})
+		up = append(up, power{u, part.Count})
+		if len(l.Mass) > 0 { // without it the part is left out: what the others release is a part of the whole
+			low = append(low, power{l, part.Count})
+		}
 	}
 	l, err := p.level(items, step, tail, -80/p.tilt, max(n/4, 1<<11))
 	if err != nil {
 		return nil, err
 	}
 	up, low = append(up, l.up...), append(low, l.low...)
+	if p.side == upperSide {
+		low = nil
+	}
 	c := &Composed{factors: make([]factor, 1)}
 	first := p.first
 	slack += l.slack
@@ -275,9 +278,9 @@ func (p *plan) bulkScale(rough []sketch, coarse float64, n int) (step, lo float6
 	return step, lo - (step*float64(n)-(hi-lo))/2
 }
 
-// check refuses what a foreign law must not return.
-func check(u, l PMF, step float64) error {
-	for _, p := range []PMF{u, l} {
+// check refuses what a foreign law must not return. A lower law without mass becomes one without points.
+func check(u, l *PMF, step float64) error {
+	for _, p := range []*PMF{u, l} {
 		if p.Step != step || len(p.Mass) == 0 || len(p.Mass) > 2*maxCells || !(math.Abs(p.Offset) < 1e300) || !(p.Inf >= 0 && p.Inf < 1) ||
 			p.First > 1<<30 || p.First < -(1<<30) {
 			return fmt.Errorf("lattice: a law gave step %v for %v, %d masses, offset %v, infinite mass %v", p.Step, step, len(p.Mass), p.Offset, p.Inf)
@@ -290,6 +293,10 @@ func check(u, l PMF, step float64) error {
 			sum += m
 		}
 		if !(sum > 0 && sum < 1+1e-6) {
+			if p == l && sum == 0 {
+				l.Mass = nil
+				continue
+			}
 			return fmt.Errorf("lattice: a law gave masses that sum to %v", sum)
 		}
 	}

@@ -47,7 +47,7 @@ func (p *PMF) onto(step float64) (upper, lower PMF, err error) {
 	o := p.Offset + float64(p.First+mode)*p.Step
 	eo := 4*unit*(math.Abs(p.Offset)+math.Abs(o)) + 32*unit*step
 	upper = PMF{Step: step, Offset: o + eo, First: int(first), Mass: c.dots(), Inf: p.Inf}
-	lower = PMF{Step: step, Offset: o - eo, First: int(first), Mass: c.merge(-int(first), false, false)}
+	lower = PMF{Step: step, Offset: o - eo, First: int(first), Mass: c.merge(-int(first), false, false), Inf: p.Inf}
 	return upper, lower, nil
 }
 
@@ -166,7 +166,7 @@ func (c *Composed) expect(eps float64, upper bool) float64 {
 		if upper {
 			return (d + first.inf) * (1 + rel)
 		}
-		return d * (1 - rel)
+		return (d + first.inf) * (1 - rel)
 	}
 	b := c.factors[1].lower
 	if upper {
@@ -187,7 +187,7 @@ func (c *Composed) expect(eps float64, upper bool) float64 {
 	if upper {
 		return (sum + first.inf + b.Inf) * (1 + rel)
 	}
-	return sum * (1 - rel)
+	return (sum + first.inf) * (1 - rel) // either infinite; the other one is left out
 }
 
 // Epsilon encloses eps(delta) = inf{eps >= 0: delta(eps) <= delta}, delta in (0, 1). Upper is +Inf where no finite eps is

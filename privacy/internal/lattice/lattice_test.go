@@ -93,7 +93,7 @@ func TestTilt(t *testing.T) {
 	const truth = .2717363284
 	parts := []Part{{Law: poisson(t, .01, 1.1, false), Count: 10}}
 	for _, row := range [][2]float64{{6, 7}, {8, 5.25}, {12, 3.5}, {12, 8}, {2, 3}, {1, 40}, {25, 2}} {
-		p, err := newPlan(parts, 1e-5)
+		p, err := newPlan(parts, 1e-5, upperSide)
 		require.NoError(t, err)
 		p.aim(.27)
 		p.tilt, p.period = row[0], row[1]
@@ -158,7 +158,7 @@ func TestSizesMeet(t *testing.T) {
 	answers := 0
 	for i := range cases(t, 40, 10) {
 		parts, delta := draw(t, rng, 1e6, i%2 == 0)
-		p, err := newPlan(parts, delta)
+		p, err := newPlan(parts, delta, upperSide)
 		require.NoError(t, err)
 		meet := Bound{0, math.Inf(1)}
 		for _, n := range []int{1 << 8, 1 << 9, 1 << 11} {
@@ -183,14 +183,14 @@ func TestSizesMeet(t *testing.T) {
 func TestSingleStep(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(23, 24))
-	for i := range cases(t, 2000, 100) {
+	for i := range cases(t, 400, 15) {
 		parts, delta := draw(t, rng, 1.5, i%2 == 0)
 		m := parts[0].Law.(*Mixture)
-		p, err := newPlan(parts[:1], delta)
+		p, err := newPlan(parts[:1], delta, upperSide)
 		require.NoError(t, err)
 		exact := single{newQuad(m, 1)}
 		if i%20 == 0 {
-			want := exact.epsilon(delta)
+			want := crossing(exact.delta, delta)
 			require.LessOrEqual(t, want.Lower, want.Upper)
 			require.Less(t, want.Upper-want.Lower, 1e-7*want.Upper+1e-8, "case %d", i)
 			p.aim(want.Lower)

@@ -10,6 +10,8 @@ type Part struct {
 	Law   Law
 	Prior *Composed
 	Count int
+	// Above says that only the upper end is asked for, which saves time; the lower one may be as if the law released nothing.
+	Above bool
 }
 
 // sketch is a rough law of one execution, for choices on which no proof rests: losses with their masses, which sum to 1.
@@ -18,32 +20,80 @@ type sketch struct {
 	loss, mass []float64
 }
 
+// side is what a plan is made for.
+type side int
+
+const (
+	bothSides side = iota
+	upperSide
+	lowerSide
+)
+
 // plan holds the choices for one composition: all that makes an answer sharp and nothing that makes it sound.
 type plan struct {
-	delta  float64
-	parts  []Part
-	rough  []sketch
-	grid   []float64 // candidates of the tilt
-	k      []float64 // sum of log moments at them
-	front  []float64 // log of what divides e^(k-c eps)
-	guess  float64   // of eps
-	wide   bool      // the window is to hold nearly all losses, not only those above eps
-	tilt   float64
-	first  float64 // lowest loss of the window
-	period float64
+	delta   float64
+	parts   []Part
+	side    side
+	foreign bool    // a law is not a mixture
+	unit    float64 // of a lattice that carries the atoms of such laws, if above 0
+	finest  float64 // step below which such a law has too many points
+	rough   []sketch
+	grid    []float64 // candidates of the tilt
+	k       []float64 // sum of log moments at them
+	front   []float64 // log of what divides e^(k-c eps)
+	guess   float64   // of eps
+	wide    bool      // the window is to hold nearly all losses, not only those above eps
+	tilt    float64
+	first   float64 // lowest loss of the window
+	period  float64
 }
+
+// maxLaw is about the greatest number of points of a law that is not a mixture.
+const maxLaw = 1 << 19
 
 // negligible is the share of delta that one truncation or alias may cost.
 const negligible = 1e-10
 
-func newPlan(parts []Part, delta float64) (*plan, error) {
-	p := &plan{delta: delta, parts: parts}
+// newPlans makes one plan for both sides of the answer, if they are near each other, else one for the upper side, and one for the
+// lower side if there is one.
+func newPlans(parts []Part, delta float64, wide bool) ([]*plan, error) {
+	p, err := newPlan(parts, delta, upperSide)
+	if err != nil {
+		return nil, err
+	}
+	p.wide = wide
+	if !p.foreign {
+		p.side = bothSides
+		return []*plan{p}, nil
+	}
+	for _, part := range parts {
+		if part.Above {
+			return []*plan{p}, nil
+		}
+	}
+	low, err := newPlan(parts, delta, lowerSide)
+	switch {
+	case err != nil: // nothing is known from below
+		return []*plan{p}, nil
+	case wide || math.Abs(p.guess-low.guess) < 0.05*p.guess:
+		p.side = bothSides
+		return []*plan{p}, nil
+	}
+	return []*plan{p, low}, nil
+}
+
+func newPlan(parts []Part, delta float64, by side) (*plan, error) {
+	p := &plan{delta: delta, parts: parts, side: by}
 	for _, part := range parts {
 		if part.Prior != nil {
 			for i := range part.Prior.factors {
-				s := (&power{part.Prior.factors[i].upper, part.Count}).coarse()
+				f := &part.Prior.factors[i].upper
+				if by == lowerSide {
+					f = &part.Prior.factors[i].lower
+				}
+				s := (&power{*f, part.Count}).coarse()
 				for k := range s.loss {
-					s.loss[k] += part.Prior.factors[i].upper.Offset
+					s.loss[k] += f.Offset
 				}
 				if len(s.loss) > 0 {
 					p.rough = append(p.rough, s)
@@ -51,13 +101,25 @@ func newPlan(parts []Part, delta float64) (*plan, error) {
 			}
 			continue
 		}
-		s, err := roughly(part.Law)
+		if _, ok := part.Law.(*Mixture); !ok {
+			p.foreign = true
+		}
+		s, err := part.roughly(by)
 		if err != nil {
 			return nil, err
 		}
-		s.count = float64(part.Count)
-		p.rough = append(p.rough, s)
+		if s.count = float64(part.Count); len(s.loss) > 0 {
+			p.rough = append(p.rough, s)
+			if _, ok := part.Law.(*Mixture); !ok {
+				p.finest = max(p.finest, (s.loss[len(s.loss)-1]-s.loss[0])/maxLaw)
+			}
+		}
 	}
+	if len(p.rough) == 0 {
+		return nil, fmt.Errorf("lattice: no law has any mass")
+	}
+	p.unit = unitOf(parts)
+	p.finest = max(p.finest, p.unit/4096) // atoms stay where they are on any of them
 	for z := 1e-3; z < 1e8; z *= 1.3 {
 		k := logMomentOf(p.rough, z)
 		if !(k < 1e12) {
@@ -155,32 +217,39 @@ func logMomentOf(rough []sketch, z float64) float64 {
 	return k
 }
 
-// roughly sketches a law: a mixture on a grid of outputs, another one on a coarse lattice.
-func roughly(law Law) (sketch, error) {
-	if m, ok := law.(*Mixture); ok {
+// roughly sketches one side of a law: a mixture on a grid of outputs, another one on a coarse lattice. The sketch is empty if the
+// law has no such side.
+func (p *Part) roughly(by side) (sketch, error) {
+	if m, ok := p.Law.(*Mixture); ok {
 		return m.sketch(math.Inf(-1), math.Inf(1)), nil
 	}
 	step := 1.0
+	if unit := unitOf([]Part{*p}); unit > 0 {
+		step = min(step, unit)
+	}
 	var last sketch
 	for range 12 {
-		_, lower, err := law.Discretize(step, 1e-20)
+		pmf, lower, err := p.put(step, 1e-20, by)
 		if err != nil {
 			if len(last.loss) > 0 {
 				break
 			}
 			return sketch{}, err
 		}
+		if by == lowerSide {
+			pmf = lower
+		}
 		n := 0 // lattice points that matter
-		for _, m := range lower.Mass {
+		for _, m := range pmf.Mass {
 			if m > 1e-18 {
 				n++
 			}
 		}
 		last = sketch{}
 		var sum float64
-		for i, m := range lower.Mass {
+		for i, m := range pmf.Mass {
 			if m > 0 {
-				last.loss = append(last.loss, lower.Offset+float64(lower.First+i)*step)
+				last.loss = append(last.loss, pmf.Offset+float64(pmf.First+i)*step)
 				last.mass = append(last.mass, m)
 				sum += m
 			}
@@ -188,15 +257,58 @@ func roughly(law Law) (sketch, error) {
 		for i := range last.mass {
 			last.mass[i] /= sum
 		}
-		if n >= 1000 && n <= 8000 || n > 8000 && step >= 1 || n < 100 && step < 1e-3 || step < 1e-12 {
+		if n == 0 || n >= 300 && n <= 8000 || n > 8000 && step >= 1 || n < 100 && step < 1e-3 || step < 1e-12 {
 			break
 		}
 		step *= min(4, max(1.0/256, float64(n)/3000))
 	}
-	if len(last.loss) == 0 {
-		return sketch{}, fmt.Errorf("lattice: a law without mass")
-	}
 	return last, nil
+}
+
+// unitOf is the step of a lattice that carries the atoms of as many of the laws as possible, 0 if none has any.
+func unitOf(parts []Part) float64 {
+	unit := 0.0
+	for _, p := range parts {
+		l, ok := p.Law.(interface {
+			Lattice() (step float64, ok bool)
+		})
+		if !ok {
+			continue
+		}
+		u, ok := l.Lattice()
+		if !ok || !(u > 0) {
+			continue
+		}
+		if unit == 0 {
+			unit = u
+			continue
+		}
+		for k := 1.0; k <= 64; k++ { // the greatest common measure, if it is near
+			n := u / (unit / k)
+			if r := math.Round(n); r >= 1 && math.Abs(n-r) <= 1e-12*n {
+				unit /= k
+				break
+			}
+		}
+	}
+	return unit
+}
+
+// points chooses the step of a lattice of about n points, at least the period long, that carries the atoms of the laws where one can.
+func (p *plan) points(n int) (step float64, points int) {
+	step = max(p.period/float64(n), p.finest)
+	if !(p.unit > 0) {
+		return step, n
+	}
+	if step <= p.unit {
+		return p.unit / math.Floor(p.unit/step*(1+1e-12)), n
+	}
+	for m := n; m <= maxPoints; m *= 2 {
+		if p.unit*float64(m) >= p.period {
+			return p.unit, m
+		}
+	}
+	return step, n
 }
 
 // sketch samples the outputs of [a, b], with the loss relative to log(P/Q) of that set.

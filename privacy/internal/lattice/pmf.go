@@ -16,3 +16,20 @@ type Law interface {
 	// Up to tail of the P-mass at the largest losses may be moved to +Inf (upper) or dropped (lower).
 	Discretize(step, tail float64) (upper, lower PMF, err error)
 }
+
+// put is one law of a part on a lattice: of both sides, or of the upper one alone where the law can tell it without the other. The lower
+// law has no points where it has no mass.
+func (p *Part) put(step, tail float64, by side) (upper, lower PMF, err error) {
+	if l, ok := p.Law.(interface {
+		Upper(step, tail float64) (PMF, error)
+	}); ok && by == upperSide {
+		upper, err = l.Upper(step, tail)
+		lower = PMF{Step: step, Mass: []float64{0}}
+	} else {
+		upper, lower, err = p.Law.Discretize(step, tail)
+	}
+	if err == nil {
+		err = check(&upper, &lower, step)
+	}
+	return upper, lower, err
+}

@@ -43,6 +43,8 @@ func window(parts []power, tilt, first float64, fp *fft.Plan, upper, wide bool) 
 		pmf.Mass[0] += below
 		pmf.Inf = -math.Expm1(inf)*(1+8*unit) + above
 	} else {
+		// A lower law that lost mass may be completed at a loss below all: +Inf outweighs it, in any composition.
+		pmf.Inf = max(0, -math.Expm1(inf)*(1-1e-12))
 		pmf.Offset -= eoff
 		cl := tilt * step * n
 		slack = below*math.Exp(-cl)/-math.Expm1(-cl)*(1+1e-9) + beyond

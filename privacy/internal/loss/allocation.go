@@ -1,8 +1,10 @@
 package loss
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"sync"
 
 	"github.com/surefoot-ml/surefoot/privacy/internal/lattice"
 )
@@ -15,6 +17,10 @@ type Allocation struct {
 	sigma float64
 	steps int
 	add   bool
+
+	mu   sync.Mutex
+	kept [2]*ladder // the last one of either side: the costly part
+	tail [2]float64 // its tail
 }
 
 // maxLadder bounds the points of one factor; a finer lattice uses every n-th point.
@@ -29,7 +35,7 @@ func NewAllocation(sigma float64, steps int) (remove, add *Allocation, err error
 	if steps < 1 || steps > 1<<20 {
 		return nil, nil, parameter("steps", steps, "1 to 2^20")
 	}
-	return &Allocation{sigma, steps, false}, &Allocation{sigma, steps, true}, nil
+	return &Allocation{sigma: sigma, steps: steps}, &Allocation{sigma: sigma, steps: steps, add: true}, nil
 }
 
 // Split says which allocations to one of some steps dominate, composed, the allocation to k of t steps (Feldman & Shenfeld 2025,
@@ -42,6 +48,12 @@ func Split(k, t int) (short, shortSteps, long, longSteps int, err error) {
 	return k - long, t / k, long, t/k + 1, nil
 }
 
+// Lattice returns the step that serves best: what is composed for it serves its fractions as well.
+func (a *Allocation) Lattice() (step float64, ok bool) {
+	lo, hi := gaussian{1 / a.sigma}.support(1e-22 / float64(a.steps))
+	return (hi - lo) / maxLadder, true
+}
+
 // Discretize implements lattice.Law.
 //
 // Delta of remove is E_Q[(S/t - u)+] and of add E_Q[(1 - uS/t)+]: both are convex in every factor, the first rising and the
@@ -49,13 +61,20 @@ func Split(k, t int) (short, shortSteps, long, longSteps int, err error) {
 // merging (lower), under Q; what must be rounded goes up for an upper law of remove or a lower one of add, else down. A sum of
 // two grid points lies at a distance on the grid that depends on theirs only, so that no logarithm is taken per pair.
 func (a *Allocation) Discretize(step, tail float64) (upper, lower lattice.PMF, err error) {
-	if upper, err = a.discretize(step, tail, true); err != nil {
-		return lattice.PMF{}, lattice.PMF{}, err
-	}
-	if lower, err = a.discretize(step, tail, false); err != nil {
+	var below error
+	var wg sync.WaitGroup
+	wg.Go(func() { lower, below = a.discretize(step, tail, false) })
+	upper, err = a.discretize(step, tail, true)
+	wg.Wait()
+	if err = errors.Join(err, below); err != nil {
 		return lattice.PMF{}, lattice.PMF{}, err
 	}
 	return upper, lower, nil
+}
+
+// Upper is the upper law of Discretize.
+func (a *Allocation) Upper(step, tail float64) (lattice.PMF, error) {
+	return a.discretize(step, tail, true)
 }
 
 func (a *Allocation) discretize(step, tail float64, up bool) (lattice.PMF, error) {
@@ -72,14 +91,43 @@ func (a *Allocation) discretize(step, tail float64, up bool) (lattice.PMF, error
 		return lattice.PMF{}, fmt.Errorf("%w: losses %v to %v in steps of %v, at most %d points", ErrTooLarge, lo, hi, step, maxPoints)
 	}
 	every := math.Max(1, math.Ceil((hi-lo)/step/maxLadder))
-	base := mixture{parts: []weighted{one(sampled{base: g, q: 1})}}
-	one, err := base.discretize(step*every, share, up)
+	if best, _ := a.Lattice(); onLattice(best, step) {
+		every = math.Round(best / step)
+	}
+	n, err := a.ladder(step*every, tail, up)
 	if err != nil {
 		return lattice.PMF{}, err
 	}
-	n := newLadder(one, a.add, up)
-	n.power(a.steps, share)
 	return n.law(a.steps, int(every), step), nil
+}
+
+// ladder returns the composed factors on a grid of a step, up to some ulp of it.
+func (a *Allocation) ladder(step, tail float64, up bool) (*ladder, error) {
+	side := 0
+	if up {
+		side = 1
+	}
+	a.mu.Lock()
+	n := a.kept[side]
+	if n != nil && (math.Abs(n.step-step) > 8*ulp*step || a.tail[side] > tail) {
+		n = nil
+	}
+	a.mu.Unlock()
+	if n != nil {
+		return n, nil
+	}
+	share := tail / 64 / float64(a.steps)
+	base := mixture{parts: []weighted{one(sampled{base: gaussian{1 / a.sigma}, q: 1})}}
+	one, err := base.discretize(step, share, up)
+	if err != nil {
+		return nil, err
+	}
+	n = newLadder(one, a.add, up)
+	n.power(a.steps, share)
+	a.mu.Lock()
+	a.kept[side], a.tail[side] = n, tail
+	a.mu.Unlock()
+	return n, nil
 }
 
 // ladder is the law under Q of a partial sum on the points e^(offset + i step) for remove and e^-(offset + i step) for add: the
@@ -305,7 +353,7 @@ func (n *ladder) law(t, every int, step float64) lattice.PMF {
 	}
 	p := lattice.PMF{Step: step, First: n.first * every, Mass: make([]float64, (len(n.mass)-1)*every+1)}
 	// The offset, and the points every*step, err by a few ulp of the losses.
-	round := 8 * ulp * (math.Abs(n.offset) + shift + math.Abs(n.point(0)) + math.Abs(n.point(len(n.mass))))
+	round := 24 * ulp * (math.Abs(n.offset) + shift + math.Abs(n.point(0)) + math.Abs(n.point(len(n.mass))))
 	if !n.up {
 		round = -round
 	}

@@ -57,6 +57,9 @@ func (a *Atoms) Discretize(step, tail float64) (upper, lower lattice.PMF, err er
 	return upper, lower, nil
 }
 
+// Upper is the upper law of Discretize.
+func (a *Atoms) Upper(step, tail float64) (lattice.PMF, error) { return a.discretize(step, tail, true) }
+
 func (a *Atoms) discretize(step, tail float64, up bool) (lattice.PMF, error) {
 	if !inOpen(tail, 0, 1) {
 		return lattice.PMF{}, parameter("tail", tail, "a number above 0 and below 1")
@@ -69,6 +72,12 @@ func (a *Atoms) discretize(step, tail float64, up bool) (lattice.PMF, error) {
 	}
 	for sum = 0; lo+1 < hi && sum+a.atoms[lo].mass.hi <= tail/4; lo++ {
 		sum += a.atoms[lo].mass.hi
+	}
+	if hi > lo && (a.atoms[hi-1].loss-a.atoms[lo].loss)/step > maxSpan {
+		floor := a.atoms[hi-1].loss - maxSpan*step
+		for lo+1 < hi && a.atoms[lo].loss < floor {
+			lo++
+		}
 	}
 	kept := *a
 	kept.atoms = a.atoms[lo:hi]
@@ -83,7 +92,7 @@ func (a *Atoms) discretize(step, tail float64, up bool) (lattice.PMF, error) {
 	if err != nil {
 		return lattice.PMF{}, err
 	}
-	kept.into(c)
+	kept.into(c, math.Inf(-1))
 	c.gather = gather
 	if !up {
 		return c.lower(), nil
@@ -98,16 +107,18 @@ func (a *Atoms) discretize(step, tail float64, up bool) (lattice.PMF, error) {
 	return c.upper(), nil
 }
 
-// onLattice reports whether unit is an integer multiple of step, up to rounding.
+// onLattice reports whether unit is an integer multiple of step, up to rounding. No proof rests on it: atoms go where they are.
 func onLattice(unit, step float64) bool {
 	n := math.Round(unit / step)
-	return n >= 1 && math.Abs(unit-n*step) <= 4*ulp*unit
+	return n >= 1 && math.Abs(unit-n*step) <= 64*ulp*unit
 }
 
-// into adds the atoms to cells.
-func (a *Atoms) into(c *cells) {
+// into adds the atoms to cells, those below floor as if they were there (upper) or not at all (lower).
+func (a *Atoms) into(c *cells, floor float64) {
 	for _, x := range a.atoms {
-		c.atom(x.loss, x.mass.pick(c.up))
+		if x.loss >= floor || c.up {
+			c.atom(math.Max(x.loss, floor), x.mass.pick(c.up))
+		}
 	}
 	c.inf += a.inf.pick(c.up)
 	if c.up {
@@ -143,6 +154,9 @@ func (a *Atoms) Poisson(q float64) (remove, add *Atoms, err error) {
 	}
 	for _, x := range a.atoms {
 		r.atoms = append(r.atoms, atom{s.forward(x.loss), x.q.mix(q, x.mass), x.q})
+	}
+	if len(r.atoms) == 2 { // two losses always lie on a lattice
+		r.base, r.unit = r.min(), r.max()-r.min()
 	}
 	r.inf = interval{}.mix(q, a.inf)
 	return r, r.Swap(), nil

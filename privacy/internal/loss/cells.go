@@ -38,6 +38,9 @@ func newCells(step, offset, lo, hi, slack float64, up bool) (*cells, error) {
 	}
 	origin := offset
 	slack += 8 * ulp * (math.Abs(lo) + math.Abs(hi) + math.Abs(offset) + step)
+	if !(slack <= step/4) { // the arrays have no room for a shift of several points
+		return nil, fmt.Errorf("%w: losses known within %v in steps of %v", ErrTooLarge, slack, step)
+	}
 	if up {
 		offset += 2 * slack
 	} else {

@@ -19,8 +19,8 @@ type Composed struct {
 // tiny masses at the ends of a law are dropped and counted as lost.
 const tiny = 1e-290
 
-// maxWork bounds the multiplications of one composition.
-const maxWork = 1 << 32
+// maxWork bounds the multiplications of one composition: about a second.
+const maxWork = 1 << 29
 
 // Compose returns the law of steps executions. The losses must lie on a lattice (see Lattice); two losses compose by the
 // binomial law (Kairouz, Oh & Viswanath 2015, Theorem 3.3, for (eps, delta)-DP), more by repeated squaring.

@@ -55,11 +55,61 @@ func (l *Law) Discretize(step, tail float64) (upper, lower lattice.PMF, err erro
 	return upper, lower, nil
 }
 
+// Upper is the upper law of Discretize.
+func (l *Law) Upper(step, tail float64) (lattice.PMF, error) {
+	return l.upper.discretize(step, tail, true)
+}
+
+// Delta encloses the hockey-stick divergence of one execution at eps >= 0.
+func (l *Law) Delta(eps float64) (lo, hi float64, err error) {
+	if !(eps >= 0 && eps <= math.MaxFloat64) {
+		return 0, 0, parameter("eps", eps, "a finite number, at least 0")
+	}
+	if l.lower != nil {
+		lo = l.lower.delta(eps, false)
+	}
+	return lo, l.upper.delta(eps, true), nil
+}
+
+// delta is P(L > eps) - e^eps Q(L > eps), summed over the parts. An edge that is off by s makes it smaller, by at most e^s-1 times the mass.
+func (m mixture) delta(eps float64, up bool) float64 {
+	u := math.Exp(eps)
+	if up {
+		u = math.Exp(math.Min(eps, 700)) // a larger one may be infinite, and infinity times 0 would drop the part
+	}
+	rel := 8*ulp + 4*ulp*eps
+	total := 0.0
+	for _, w := range m.parts {
+		p, q := w.mass(eps, math.Inf(1), up)
+		d := p - widen(u*q, rel, !up)
+		if up {
+			d = math.Min(p, d+4*ulp*p+math.Expm1(2*w.slack(eps))*p)
+		} else {
+			d -= 4 * ulp * p
+		}
+		if weight := (interval{w.lo, w.hi}).pick(up); d > 0 && weight > 0 {
+			total += widen(d*weight, 4*ulp, up)
+		}
+	}
+	if m.atoms != nil {
+		lo, hi, err := m.atoms.Delta(eps)
+		if err != nil {
+			lo, hi = 0, 1
+		}
+		total += interval{lo, hi}.pick(up)
+	}
+	return clamp01(widen(total, float64(len(m.parts)+2)*ulp, up))
+}
+
 // twoSided is the Law whose lower and upper mixture are the same.
 func twoSided(m mixture, unit float64) *Law { return &Law{upper: m, lower: &m, unit: unit} }
 
 // one is the density with the weight 1.
 func one(d density) weighted { return weighted{d, 1, 1} }
+
+// maxSpan bounds the points of a law that is put on a lattice: what lies further below its greatest loss is raised to the lowest point
+// (upper) or dropped (lower).
+const maxSpan = 1 << 20
 
 // discretize puts one side of a mixture on a lattice.
 func (m mixture) discretize(step, tail float64, up bool) (lattice.PMF, error) {
@@ -80,6 +130,14 @@ func (m mixture) discretize(step, tail float64, up bool) (lattice.PMF, error) {
 	for _, w := range m.parts {
 		slack = math.Max(slack, w.slack(math.Max(math.Abs(lo), math.Abs(hi))))
 	}
+	floor := math.Inf(-1)
+	if (hi-lo)/step > maxSpan {
+		floor = hi - maxSpan*step
+		lo = floor
+		for i := range spans {
+			spans[i].lo = math.Max(spans[i].lo, floor)
+		}
+	}
 	origin, gather := 0.0, !up && !(m.unit > 0 && onLattice(m.unit, step))
 	if gather {
 		origin = m.bottom(lo, step)
@@ -97,7 +155,7 @@ func (m mixture) discretize(step, tail float64, up bool) (lattice.PMF, error) {
 		c.density(w.density, weight, spans[i].lo, spans[i].hi)
 	}
 	if m.atoms != nil {
-		m.atoms.into(c)
+		m.atoms.into(c, floor)
 	}
 	if up {
 		return c.upper(), nil

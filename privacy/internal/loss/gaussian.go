@@ -31,12 +31,21 @@ func between(a, b, err float64) interval {
 	if a+b < 0 {
 		a, b = -b, -a
 	}
-	outer, inner := upperTail(a-err), upperTail(a+err)
-	far, near := upperTail(b+err), upperTail(b-err)
+	from, to := aroundTail(a, err), aroundTail(b, err)
 	return interval{
-		lo: math.Max(0, inner.lo-near.hi) * (1 - 2*ulp),
-		hi: math.Max(0, outer.hi-far.lo) * (1 + 2*ulp),
+		lo: math.Max(0, from.lo-to.hi) * (1 - 2*ulp),
+		hi: math.Max(0, from.hi-to.lo) * (1 + 2*ulp),
 	}
+}
+
+// aroundTail encloses 1 - Phi on [x-err, x+err], err <= 1e-3: the logarithm of the tail falls with a slope (Mills) below 1+max(0, x).
+func aroundTail(x, err float64) interval {
+	t := upperTail(x)
+	e := err * (1.01 + math.Max(0, x)) * (1 + 1e-3)
+	if !(err <= 1e-3 && e <= 1e-3) || math.IsInf(x, 0) {
+		return interval{upperTail(x + err).lo, upperTail(x - err).hi}
+	}
+	return interval{t.lo * (1 - e), t.hi * (1 + e*(1+e))}
 }
 
 // quantile returns a z with 1 - Phi(z) <= e^(-z^2/2)/2 <= tail.

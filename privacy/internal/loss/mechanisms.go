@@ -28,10 +28,11 @@ func RandomizedResponseZeroOut(p float64, k int) (remove, add *Atoms, err error)
 		return nil, nil, err
 	}
 	n := float64(k)
+	top, bottom := math.Log1p((n-1)*(1-p)), math.Log(p)
 	remove, err = newAtoms([]atom{
-		{loss: math.Log1p((n - 1) * (1 - p)), mass: near(hi, 6*ulp)},
-		{loss: math.Log(p), mass: near((n-1)*lo, 4*ulp)},
-	}, 0, 0, 16*ulp*(1+math.Abs(math.Log(p))+math.Log(n)))
+		{loss: top, mass: near(hi, 6*ulp)},
+		{loss: bottom, mass: near((n-1)*lo, 4*ulp)},
+	}, top-bottom, bottom, 16*ulp*(1+math.Abs(math.Log(p))+math.Log(n)))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -83,6 +84,12 @@ func PermuteAndFlip(eps float64) (lattice.Law, error) {
 
 // upperOnly hides the lower law of a law that is only known to dominate.
 type upperOnly struct{ *Atoms }
+
+// Delta is Atoms.Delta with 0 as the lower end.
+func (u upperOnly) Delta(eps float64) (lo, hi float64, err error) {
+	_, hi, err = u.Atoms.Delta(eps)
+	return 0, hi, err
+}
 
 // Discretize implements lattice.Law.
 func (u upperOnly) Discretize(step, tail float64) (upper, lower lattice.PMF, err error) {

@@ -17,6 +17,17 @@ type Profile struct {
 	lower *mixture
 }
 
+// Delta encloses the hockey-stick divergence of one execution at eps >= 0.
+func (p *Profile) Delta(eps float64) (lo, hi float64, err error) {
+	if !(eps >= 0 && eps <= math.MaxFloat64) {
+		return 0, 0, parameter("eps", eps, "a finite number, at least 0")
+	}
+	if p.lower != nil {
+		lo = p.lower.delta(eps, false)
+	}
+	return lo, clamp01(p.Right(eps)), nil
+}
+
 // Discretize implements lattice.Law. The upper law has its points at the multiples of step, and connects the dots from above.
 //
 // Right half, from the top down: the mass m of the point l_j is the least one with D(l_(j-1)) >= H(l_(j-1)) for
@@ -26,19 +37,30 @@ type Profile struct {
 // D(u) = P - uQ + u D'(1/u) for u < 1 with the totals P, Q of both masses, and D >= H there as P >= 1 and P >= Q, which is
 // D(1) >= D'(1).
 func (p *Profile) Discretize(step, tail float64) (upper, lower lattice.PMF, err error) {
-	if !inOpen(tail, 0, 1) {
-		return upper, lower, parameter("tail", tail, "a number above 0 and below 1")
+	if upper, err = p.Upper(step, tail); err != nil || p.lower == nil {
+		return upper, none(step), err
 	}
-	if !inOpen(step, 0, math.Inf(1)) {
-		return upper, lower, parameter("step", step, "a positive number")
+	if lower, err = p.lower.discretize(step, tail, false); err != nil {
+		return lattice.PMF{}, lattice.PMF{}, err
+	}
+	return upper, lower, nil
+}
+
+// Upper is the upper law of Discretize.
+func (p *Profile) Upper(step, tail float64) (lattice.PMF, error) {
+	if !inOpen(tail, 0, 1) {
+		return lattice.PMF{}, parameter("tail", tail, "a number above 0 and below 1")
+	}
+	if !inOpen(step, 0, 1e6) { // the rounding margins are factors 1 + O(step ulp)
+		return lattice.PMF{}, parameter("step", step, "above 0 and below 1e6")
 	}
 	below, err := sample(p.Left, step, tail)
 	if err != nil {
-		return upper, lower, err
+		return lattice.PMF{}, err
 	}
 	above, err := sample(p.Right, step, tail)
 	if err != nil {
-		return upper, lower, err
+		return lattice.PMF{}, err
 	}
 	hull(below, above, step)
 	left, _, at := chords(below, step)
@@ -60,18 +82,14 @@ func (p *Profile) Discretize(step, tail float64) (upper, lower lattice.PMF, err 
 	for i := range mass {
 		mass[i] *= grow
 	}
-	upper = lattice.PMF{Step: step, First: -len(left), Mass: mass, Inf: math.Min(1, inf*grow)}
-	if p.lower == nil {
-		return upper, none(step), nil
-	}
-	if lower, err = p.lower.discretize(step, tail, false); err != nil {
-		return lattice.PMF{}, lattice.PMF{}, err
-	}
-	return upper, lower, nil
+	return lattice.PMF{Step: step, First: -len(left), Mass: mass, Inf: math.Min(1, inf*grow)}, nil
 }
 
 // sample returns the curve at 0, step, 2 step, ... until it is at most tail.
 func sample(h func(float64) float64, step, tail float64) ([]float64, error) {
+	if d := h(maxPoints * step); d > tail { // the curve falls: do not sample in vain
+		return nil, fmt.Errorf("%w: curve above %v after %d points", ErrTooLarge, tail, maxPoints)
+	}
 	var curve []float64
 	for i := 0; ; i++ {
 		d := h(float64(i) * step)
@@ -105,8 +123,9 @@ func hull(left, right []float64, step float64) {
 		return vertex{u, right[i], i}
 	}
 	chain := []vertex{{0, 1, -n - 1}}
-	last := min(len(right)-1, int(600/step))
-	for i := -min(n, int(600/step)); i <= last; i++ {
+	far := int(math.Min(600/step, maxPoints+1)) // e^l stays finite
+	last := min(len(right)-1, far)
+	for i := -min(n, far); i <= last; i++ {
 		v := value(i)
 		for len(chain) > 1 {
 			a, b := chain[len(chain)-2], chain[len(chain)-1]

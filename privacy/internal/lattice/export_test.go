@@ -1,0 +1,4 @@
+package lattice
+
+// UnderRace is for the tests outside of the package.
+const UnderRace = underRace
