@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/surefoot-ml/surefoot/privacy"
@@ -13,9 +14,12 @@ import (
 // ErrInvalid is matched by every refusal of a parameter; nothing was changed.
 var ErrInvalid = errors.New("noise: invalid")
 
+// ErrNonFinite is what an Accumulator that was told to fail answers to a contribution with a NaN or an infinity.
+var ErrNonFinite = errors.New("noise: contribution holds a NaN or an infinity")
+
 const (
 	minGridBits = 20
-	// A release draws noise of at least minMultiplier·2^minGridBits grid steps; the package comment says why.
+	// Less noise than that protects nothing, and is a mistake more likely than a wish.
 	minMultiplier = 1.0 / 32
 	maxDim        = 1 << 36
 	// Sums of contributions stay below 2^sumBits in every coordinate, which leaves room for the noise.
@@ -28,12 +32,24 @@ const (
 // rounding costs at most 0.1 % of the norm. It is not safe for concurrent use: give each worker its own and Merge them; the
 // result has the same bits however records are spread. The zero Accumulator has no dimension and refuses everything.
 type Accumulator struct {
-	clip      float64
-	gridBits  int
-	threshold float64 // longest norm before rounding, in grid steps
-	sum       []int64
+	clip     float64
+	unit     float64 // grid steps per clip norm
+	gridBits int     // the sensitivity is 2^gridBits grid steps
+	parts    []part  // which tile the vectors, each clipped by itself
+	sum      []int64
+	strict   bool
+	lent     bool      // to the callback of a Trainer
+	adaptive *adaptive // then sum has one coordinate more, the count
 
 	examples, dropped, clipped int
+}
+
+// part is a range of coordinates that is clipped by itself.
+type part struct {
+	first, end int
+	threshold  float64 // longest norm before rounding, in grid steps
+	square     uint64  // largest squared norm in grid steps
+	factor     float64 // of the contribution that is being added; 0 in between
 }
 
 // NewAccumulator returns an empty accumulator for vectors of length dim, whose contributions are clipped to the L2 norm clip,
@@ -42,38 +58,72 @@ func NewAccumulator(dim int, clip float64) (*Accumulator, error) {
 	if dim < 1 || int64(dim) > maxDim {
 		return nil, fmt.Errorf("%w: dim = %d, want 1 to 2^36", ErrInvalid, dim)
 	}
-	if !(clip >= 1e-90 && clip <= 1e90) {
-		return nil, fmt.Errorf("%w: clip = %v, want 1e-90 to 1e90", ErrInvalid, clip)
+	if err := checkClip(clip); err != nil {
+		return nil, err
 	}
 	k, threshold := grid(dim)
-	return &Accumulator{clip: clip, gridBits: k, threshold: threshold, sum: make([]int64, dim)}, nil
+	return &Accumulator{
+		clip: clip, unit: math.Ldexp(1, k), gridBits: k, sum: make([]int64, dim),
+		parts: []part{{end: dim, threshold: threshold, square: 1 << (2 * k)}},
+	}, nil
+}
+
+func checkClip(clip float64) error {
+	if !(clip >= 1e-90 && clip <= 1e90) {
+		return fmt.Errorf("%w: clip = %v, want 1e-90 to 1e90", ErrInvalid, clip)
+	}
+	return nil
 }
 
 // grid returns how fine the grid is, 2^bits steps per clip norm, and the longest norm before rounding, in steps. Rounding moves a
 // vector by at most sqrt(dim)/2 steps; the last factor covers the rounding errors of the scaling itself.
 func grid(dim int) (bits int, threshold float64) {
-	radius := math.Sqrt(float64(dim)) / 2 * (1 + 0x1p-50)
 	bits = minGridBits
-	for radius > math.Ldexp(1, bits-10) {
+	for radius(dim) > math.Ldexp(1, bits-10) {
 		bits++
 	}
-	return bits, (math.Ldexp(1, bits) - radius) * (1 - 0x1p-48)
+	return bits, (math.Ldexp(1, bits) - radius(dim)) * (1 - 0x1p-48)
 }
 
+func radius(dim int) float64 { return math.Sqrt(float64(dim)) / 2 * (1 + 0x1p-50) }
+
 // Dim returns the length of the vectors.
-func (a *Accumulator) Dim() int { return len(a.sum) }
+func (a *Accumulator) Dim() int {
+	if a.adaptive != nil {
+		return len(a.sum) - 1
+	}
+	return len(a.sum)
+}
 
 // Clip returns the bound on the norm of one contribution, rounding included.
 func (a *Accumulator) Clip() float64 { return a.clip }
 
+// SetClip changes the clip norm, those of the layers in proportion, between two batches: it refuses while contributions are held.
+// The sensitivity in grid steps, and with it what a multiplier costs, stay as they are.
+func (a *Accumulator) SetClip(clip float64) error {
+	if err := checkClip(clip); err != nil {
+		return err
+	}
+	if a.examples > 0 {
+		return fmt.Errorf("%w: clip set after %d contributions", ErrInvalid, a.examples)
+	}
+	a.clip = clip
+	return nil
+}
+
 // Examples returns how many contributions were added since the last release, dropped ones included.
 func (a *Accumulator) Examples() int { return a.examples }
 
-// Dropped returns how many contributions held a NaN or an infinity and count as zero.
+// Dropped returns how many contributions count as zero: they held a NaN or an infinity, or were longer than a caller's norm said.
 func (a *Accumulator) Dropped() int { return a.dropped }
 
 // Clipped returns how many contributions were scaled down.
 func (a *Accumulator) Clipped() int { return a.clipped }
+
+// FailNonFinite sets what is done about a NaN or an infinity in a contribution: drop and count it (the default), or refuse it
+// with ErrNonFinite. Nothing of it enters the sum either way. A refusal tells the caller something about one record, and so does
+// a run that ends because of it: for training on private data the default is the right one.
+func (a *Accumulator) FailNonFinite(fail bool) { a.strict = fail }
 
 // Reset forgets everything added since the last release.
 func (a *Accumulator) Reset() {
@@ -85,31 +135,10 @@ func (a *Accumulator) Reset() {
 // contribution zero, which is no error: it must not depend on the data whether a step runs. Add refuses a g of another length, and
 // more than 2^(61-k) records.
 func (a *Accumulator) Add(g []float64) error {
-	if len(g) != len(a.sum) {
-		return fmt.Errorf("%w: vector of length %d, want %d", ErrInvalid, len(g), len(a.sum))
+	if len(g) != a.Dim() {
+		return fmt.Errorf("%w: vector of length %d, want %d", ErrInvalid, len(g), a.Dim())
 	}
-	if err := a.room(1); err != nil {
-		return err
-	}
-	a.examples++
-	f, ok := a.factor(norm(g))
-	if !ok {
-		a.dropped++
-		return nil
-	}
-	square := uint64(0)
-	for i, x := range g {
-		n := int64(math.RoundToEven(x * f))
-		a.sum[i] += n
-		square += uint64(n * n)
-	}
-	if square > a.maxSquare() {
-		for i, x := range g {
-			a.sum[i] -= int64(math.RoundToEven(x * f))
-		}
-		a.dropped++
-	}
-	return nil
+	return a.add(nil, g, nil)
 }
 
 // AddSparse is Add of the vector that is g[j] at index[j] and zero elsewhere, with the same bits. The indices must be strictly
@@ -119,37 +148,51 @@ func (a *Accumulator) AddSparse(index []int, g []float64) error {
 		return fmt.Errorf("%w: %d indices for %d values", ErrInvalid, len(index), len(g))
 	}
 	for j, i := range index {
-		if i < 0 || i >= len(a.sum) || (j > 0 && i <= index[j-1]) {
-			return fmt.Errorf("%w: index %d at position %d, want strictly increasing in [0, %d)", ErrInvalid, i, j, len(a.sum))
+		if i < 0 || i >= a.Dim() || (j > 0 && i <= index[j-1]) {
+			return fmt.Errorf("%w: index %d at position %d, want strictly increasing in [0, %d)", ErrInvalid, i, j, a.Dim())
 		}
 	}
+	if index == nil {
+		index = []int{}
+	}
+	return a.add(index, g, nil)
+}
+
+// AddWithNorm is Add for a caller who knows the norm of g, one per layer: they save the pass that computes it. A norm may fall short
+// of the truth by a fraction of 2^-20, which clipping allows for. Sensitivity does not rest on it: the contribution is measured
+// again in integers as it is added, and dropped if it is longer than the clip norm.
+func (a *Accumulator) AddWithNorm(g []float64, norms ...float64) error {
+	if len(g) != a.Dim() || len(norms) != len(a.parts) {
+		return fmt.Errorf("%w: vector of length %d with %d norms, want %d with %d", ErrInvalid, len(g), len(norms), a.Dim(), len(a.parts))
+	}
+	return a.add(nil, g, norms)
+}
+
+// add takes a dense vector if index is nil, and measures it if norms is.
+func (a *Accumulator) add(index []int, g, norms []float64) error {
 	if err := a.room(1); err != nil {
 		return err
 	}
+	clipped, ok := a.factors(index, g, norms)
+	if !ok && a.strict {
+		return ErrNonFinite
+	}
 	a.examples++
-	f, ok := a.factor(normSparse(index, g, len(a.sum)))
 	if !ok {
 		a.dropped++
 		return nil
 	}
-	square := uint64(0)
-	for j, x := range g {
-		n := int64(math.RoundToEven(x * f))
-		a.sum[index[j]] += n
-		square += uint64(n * n)
+	if clipped {
+		a.clipped++
 	}
-	if square > a.maxSquare() {
-		for j, x := range g {
-			a.sum[index[j]] -= int64(math.RoundToEven(x * f))
-		}
+	if !a.deposit(index, g, norms != nil) {
 		a.dropped++
+	} else if a.adaptive != nil {
+		a.adaptive.count(a, clipped)
 	}
+	a.forget()
 	return nil
 }
-
-// maxSquare is the squared sensitivity in grid steps. threshold keeps contributions below it; should it ever fail to, the
-// contribution is dropped: the sensitivity is a fact about integers and rests on no floating-point argument.
-func (a *Accumulator) maxSquare() uint64 { return 1 << (2 * a.gridBits) }
 
 // room refuses n more records where a coordinate might overflow: each moves it by at most 2^gridBits.
 func (a *Accumulator) room(n int) error {
@@ -159,23 +202,11 @@ func (a *Accumulator) room(n int) error {
 	return nil
 }
 
-// factor turns a vector with the given norm into grid steps, clipped.
-func (a *Accumulator) factor(n float64, scale float64) (f float64, ok bool) {
-	f = math.Ldexp(1, a.gridBits) / a.clip
-	switch {
-	case math.IsNaN(n):
-		return 0, false
-	case n/scale*f > a.threshold:
-		a.clipped++
-		return a.threshold / n * scale, true
-	}
-	return f, true
-}
-
-// Merge moves what other has added to a, and resets other. It refuses other shapes, and a itself.
+// Merge moves what other has added to a, and resets other. It refuses other shapes, other clip norms, and a itself.
 func (a *Accumulator) Merge(other *Accumulator) error {
-	if other == nil || other == a || len(other.sum) != len(a.sum) || other.clip != a.clip {
-		return fmt.Errorf("%w: merge needs another accumulator of dimension %d and clip %v", ErrInvalid, len(a.sum), a.clip)
+	if other == nil || other == a || len(other.sum) != len(a.sum) || other.clip != a.clip || !slices.Equal(other.parts, a.parts) ||
+		(other.adaptive == nil) != (a.adaptive == nil) || (a.adaptive != nil && *other.adaptive != *a.adaptive) {
+		return fmt.Errorf("%w: merge needs another accumulator of dimension %d, clip %v and the same layers and quantile", ErrInvalid, a.Dim(), a.clip)
 	}
 	if err := a.room(other.examples); err != nil {
 		return err
@@ -190,18 +221,28 @@ func (a *Accumulator) Merge(other *Accumulator) error {
 	return nil
 }
 
-// Event is what one Release with this multiplier costs under AddRemove when every record is in the batch; a PoissonSampler turns
-// it into what it costs on its batches. Its StdDev is multiplier·clip rounded down, never more than what Release adds.
+// Event is what one Release with this multiplier costs under AddRemove when every record is in the batch; a sampler turns it into
+// what it costs on its batches. Its StdDev is multiplier·Sensitivity rounded down, never more than what Release adds.
 func (a *Accumulator) Event(multiplier float64) privacy.Gaussian {
-	std := multiplier * a.clip
-	if math.FMA(multiplier, a.clip, -std) < 0 {
+	s := a.Sensitivity()
+	std := multiplier * s
+	if math.FMA(multiplier, s, -std) < 0 {
 		std = math.Nextafter(std, 0)
 	}
-	return privacy.Gaussian{StdDev: std, Clip: a.clip, Relation: privacy.AddRemove}
+	return privacy.Gaussian{StdDev: std, Clip: s, Relation: privacy.AddRemove}
 }
 
-// Release writes the sum plus noise into dst and resets a. The noise in each coordinate is a discrete Gaussian on the grid whose
-// parameter, just above its standard deviation, is at least multiplier·clip. dst has length Dim and is not divided by anything. An
+// Sensitivity is how far one record moves what is noised: Clip, or a little more where the count of an adaptive clip norm is
+// noised with it.
+func (a *Accumulator) Sensitivity() float64 {
+	if a.adaptive == nil {
+		return a.clip
+	}
+	return a.clip * (math.Ldexp(1, a.gridBits) / a.unit)
+}
+
+// Release writes the sum plus noise into dst and resets a. The noise in each coordinate is a Gaussian of standard deviation at
+// least multiplier·Sensitivity, rounded to the grid. dst has length Dim and is not divided by anything. An
 // empty batch is released like any other: that it was empty is private. Charge Event before.
 //
 // The multiplier is at least 1/32, and at most 2^(40-k), which is 2^20 below some four million coordinates. On error nothing is
@@ -213,13 +254,57 @@ func (a *Accumulator) Release(dst []float64, multiplier float64, src Source) err
 // ReleaseParallel is Release with one goroutine per source, each on its own part of the coordinates. The sources must be distinct
 // and independent.
 func (a *Accumulator) ReleaseParallel(dst []float64, multiplier float64, srcs []Source) error {
-	if len(dst) != len(a.sum) || len(dst) == 0 {
-		return fmt.Errorf("%w: destination of length %d, want %d", ErrInvalid, len(dst), len(a.sum))
+	if a.lent {
+		return fmt.Errorf("%w: release of a sum that its trainer releases", ErrInvalid)
 	}
-	steps := math.Ceil(math.Ldexp(multiplier, a.gridBits))
-	if !(multiplier >= minMultiplier && steps <= maxSigma) {
+	return a.release(dst, multiplier, srcs)
+}
+
+func (a *Accumulator) release(dst []float64, multiplier float64, srcs []Source) error {
+	if len(a.sum) == 0 || len(dst) != a.Dim() {
+		return fmt.Errorf("%w: destination of length %d, want that of the vectors", ErrInvalid, len(dst))
+	}
+	if err := a.checkMultiplier(multiplier); err != nil {
+		return err
+	}
+	if err := checkSources(srcs); err != nil {
+		return err
+	}
+	noise, err := Rounded(uint64(math.Ceil(math.Ldexp(multiplier, a.gridBits))))
+	if err != nil {
+		return err
+	}
+	grid := a.clip / a.unit
+	var wg sync.WaitGroup
+	for i, src := range srcs {
+		lo, hi := len(dst)*i/len(srcs), len(dst)*(i+1)/len(srcs)
+		part := func() {
+			for j := lo; j < hi; j++ {
+				dst[j] = float64(a.sum[j]+noise.Sample(src)) * grid
+			}
+		}
+		if i == len(srcs)-1 {
+			part()
+		} else {
+			wg.Go(part)
+		}
+	}
+	wg.Wait()
+	if a.adaptive != nil {
+		a.clip = a.adaptive.next(a.clip, a.sum[len(dst)]+noise.Sample(srcs[0]))
+	}
+	a.Reset()
+	return nil
+}
+
+func (a *Accumulator) checkMultiplier(multiplier float64) error {
+	if !(multiplier >= minMultiplier && math.Ceil(math.Ldexp(multiplier, a.gridBits)) <= maxSigma) {
 		return fmt.Errorf("%w: multiplier = %v, want %v to 2^%d", ErrInvalid, multiplier, minMultiplier, 40-a.gridBits)
 	}
+	return nil
+}
+
+func checkSources(srcs []Source) error {
 	if len(srcs) == 0 {
 		return fmt.Errorf("%w: no source", ErrInvalid)
 	}
@@ -233,26 +318,5 @@ func (a *Accumulator) ReleaseParallel(dst []float64, multiplier float64, srcs []
 			return fmt.Errorf("%w: source %d is nil", ErrInvalid, i)
 		}
 	}
-	d, err := Discrete(uint64(steps))
-	if err != nil {
-		return err
-	}
-	grid := math.Ldexp(a.clip, -a.gridBits)
-	var wg sync.WaitGroup
-	for i, src := range srcs {
-		lo, hi := len(dst)*i/len(srcs), len(dst)*(i+1)/len(srcs)
-		part := func() {
-			for j := lo; j < hi; j++ {
-				dst[j] = float64(a.sum[j]+d.Sample(src)) * grid
-			}
-		}
-		if i == len(srcs)-1 {
-			part()
-		} else {
-			wg.Go(part)
-		}
-	}
-	wg.Wait()
-	a.Reset()
 	return nil
 }

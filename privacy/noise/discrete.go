@@ -42,15 +42,7 @@ func (d *DiscreteGaussian) Sample(src Source) int64 {
 		panic("noise: DiscreteGaussian not made by Discrete")
 	}
 	for {
-		w := src.Uint64()
-		negative, prefix := w&1 != 0, w>>1
-		v := uint64(0)
-		for prefix > d.table[v] { // the last entry is 2^63-1
-			v++
-		}
-		if prefix == d.table[v] {
-			v = inverse(prefix, src)
-		}
+		negative, v := d.whole(src)
 		u := below(src, d.sigma)
 		if negative && v == 0 && u == 0 {
 			continue
@@ -64,6 +56,19 @@ func (d *DiscreteGaussian) Sample(src Source) int64 {
 		}
 		return y
 	}
+}
+
+// whole draws a sign and the v with weight e^(-v²/2).
+func (d *DiscreteGaussian) whole(src Source) (negative bool, v uint64) {
+	w := src.Uint64()
+	prefix := w >> 1
+	for prefix > d.table[v] { // the last entry is 2^63-1
+		v++
+	}
+	if prefix == d.table[v] {
+		v = inverse(prefix, src)
+	}
+	return w&1 != 0, v
 }
 
 // expHalfSquare is true with probability e^(-f²/2), f = u/sigma: trial n succeeds with probability f·f/(2n).

@@ -1,20 +1,41 @@
-// Package noise clips, sums and blurs the contributions of single records on an integer grid, and draws Poisson batches.
+// Package noise clips, sums and blurs the contributions of single records on an integer grid, and draws the batches.
 //
-// For most uses: draw a batch with a [PoissonSampler], Add the gradient of each record in it to an [Accumulator], Release the noisy
-// sum with a [Crypto] source, and charge the event that the sampler returns. Divide by the expected batch size, N times rate: the
-// actual size is private.
+// For most uses: give a [Trainer] a [Sampler], an [Accumulator] and a budget, and call Step with a function that adds the gradient of
+// each record of a batch. It charges before it draws, adds noise once per batch, and divides by the expected batch size: the actual
+// one is private. For counts there is [Laplace].
+//
+// The parts can be used by themselves: draw a batch, charge the event that the sampler returns, Add each gradient to an Accumulator,
+// Release the noisy sum with a [Crypto] source.
+//
+// # Which sampler
+//
+//   - [PoissonSampler]: each record enters each batch by chance. The standard; least epsilon for most runs.
+//   - [TruncatedSampler]: the same, with a largest batch.
+//   - [AllocationSampler]: each record comes once per epoch, in a random batch. Close to Poisson in cost. ReplaceSpecial only.
+//   - [FixedSampler]: every batch has one size. A record displaces another, which costs more under AddRemove.
+//   - [ShuffledSampler]: batches cut from a shuffled list, charged as the plain Gaussian per epoch that they are.
+//
+// # Which clip norm
+//
+// [NewAccumulator] clips whole vectors, [NewLayered] each layer to a norm of its own, [NewAdaptive] follows a quantile of the norms and
+// noises and charges the count that takes. Schedules for clip norm and noise multiplier are fixed before the run.
 //
 // # Why a grid
 //
 // A float64 sum plus a float64 Gaussian sample is not private: the sample has few possible values, and the low bits of the result
 // tell which sums could have produced it. Here a contribution is clipped, rounded to integers (multiples of clip·2^-k), summed in
-// int64, blurred by an exact discrete Gaussian and converted to float64 once, after the noise. Every contribution is a vector of
-// integers of norm at most Δ = 2^k, checked in integers, so sensitivity includes rounding and the sum has the same bits for every
-// order of records and every number of workers.
+// int64, blurred by exact integer noise and converted to float64 once, after the noise. Every contribution is a vector of integers
+// of norm at most Δ = 2^k, checked in integers, so sensitivity includes rounding and the sum has the same bits for every order of
+// records and every number of workers.
 //
-// # Why the continuous curve bounds the discrete noise
+// The noise of Release is a real Gaussian rounded to integers ([RoundedGaussian]). As n + round(z) = round(n + z) for an integer n,
+// what is released is a function of n + z alone: the mechanism is the Gaussian mechanism, rounded afterwards, and every bound for that
+// one holds, under all samplers and accountants and at every multiplier. Layers only restrict the contributions further, and the
+// count of an adaptive clip norm is one more coordinate of the same vector under the same noise.
 //
-// Let s be the noise parameter in grid units, N(x) proportional to e^(-|x|²/2s²) on Z^d, and μ in Z^d, |μ| <= Δ, the contribution
+// # Discrete Gaussian noise
+//
+// For callers of [DiscreteGaussian]: how far the curve of the continuous Gaussian bounds it. Let s be the noise parameter in grid units, N(x) proportional to e^(-|x|²/2s²) on Z^d, and μ in Z^d, |μ| <= Δ, the contribution
 // of one record. Both directions of one release have the likelihood ratio e^l, l = (2<x,μ>-|μ|²)/2s², whose normalisers are
 // equal because μ shifts the lattice onto itself. Batches of the other records only mix such pairs, which cannot increase a Rényi
 // divergence beyond the worst pair.
@@ -36,8 +57,7 @@
 //
 //	A_discrete <= A·(1 + 2e^(-13ms)/(1-e^(-2π²m²)) + 6d|μ|e^(-3.7s²)).
 //
-// Release refuses multipliers below 1/32, and k >= 20: so m >= 1/32, s >= 2^15, ms >= 2^10, and the excess is below e^-13000,
-// far below the margin that package privacy adds for rounding. In the direction that adds a record the same shift with
+// At m >= 1/32 and s >= 2^15, ms >= 2^10, the excess is below e^-13000, far below the margin that package privacy adds for rounding. In the direction that adds a record the same shift with
 // |r| >= cos(θ/2)·|value on the real line| costs a factor cos(θ/2)^(1-a), θ = y|μ|/s²; the excess stays negligible as long as the
 // order is small against (ms)², 10^6 or more.
 //

@@ -27,15 +27,15 @@ func norm(g []float64) (n, scale float64) {
 	return math.NaN(), 1
 }
 
-// normSparse is norm of a vector of length dim: zeros add nothing, so with the same lanes it has the same bits.
-func normSparse(index []int, g []float64, dim int) (n, scale float64) {
+// normSparse is norm of the coordinates from first to end: zeros add nothing, so with the same lanes it has the same bits.
+func normSparse(index []int, g []float64, first, end int) (n, scale float64) {
 	for _, scale := range [...]float64{1, 0x1p-600} {
 		var s [4]float64
 		for j, x := range g {
 			x *= scale
-			s[index[j]&3] += float64(x * x)
+			s[(index[j]-first)&3] += float64(x * x)
 		}
-		if n, ok := upper(s, dim); ok {
+		if n, ok := upper(s, end-first); ok {
 			return n, scale
 		}
 	}

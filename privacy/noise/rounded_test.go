@@ -1,0 +1,144 @@
+package noise
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func rounded(t testing.TB, sigma uint64) *RoundedGaussian {
+	g, err := Rounded(sigma)
+	require.NoError(t, err)
+	return g
+}
+
+// Every integer has the mass of the interval that is rounded to it; at sigma = 1 and 2 that differs from the discrete Gaussian visibly.
+func TestRoundedPointProbabilities(t *testing.T) {
+	t.Parallel()
+	for _, sigma := range []uint64{1, 2, 3, 7, 20} {
+		t.Run(fmt.Sprint(sigma), func(t *testing.T) {
+			t.Parallel()
+			g, src := rounded(t, sigma), NewNotPrivate(71, sigma)
+			reach := int(9 * sigma)
+			counts, p := make([]int, 2*reach+1), make([]float64, 2*reach+1)
+			for i := range p {
+				y := math.Abs(float64(i - reach))
+				tail := func(x float64) float64 { return math.Erfc(x/float64(sigma)/math.Sqrt2) / 2 }
+				p[i] = tail(y-.5) - tail(y+.5)
+			}
+			for range 400_000 {
+				counts[int(g.Sample(src))+reach]++
+			}
+			chiSquare(t, counts, p)
+			if sigma == 1 { // P(0) is 0.383 here and 0.399 there: 20 standard errors apart
+				require.InDelta(t, .38292, float64(counts[reach])/400_000, .004)
+			}
+		})
+	}
+}
+
+// As TestLooksNormal.
+func TestRoundedLooksNormal(t *testing.T) {
+	t.Parallel()
+	for _, sigma := range []uint64{1 << 20, 1<<25 + 7, 1 << 40} {
+		t.Run(fmt.Sprint(sigma), func(t *testing.T) {
+			t.Parallel()
+			const n = 200_000
+			g, src := rounded(t, sigma), NewNotPrivate(72, sigma)
+			z := make([]float64, n)
+			var m1, m2, m4 float64
+			residues, sixteenth := make([]int, 16), make([]float64, 16)
+			for i := range z {
+				y := g.Sample(src)
+				residues[uint64(y)%16]++
+				x := float64(y) / float64(sigma)
+				z[i] = x
+				m1 += x / n
+				m2 += x * x / n
+				m4 += x * x * x * x / n
+			}
+			root := math.Sqrt(n)
+			require.InDelta(t, 0, m1, 5/root)
+			require.InDelta(t, 1, m2, 5*math.Sqrt(2)/root)
+			require.InDelta(t, 3, m4, 5*math.Sqrt(96)/root)
+			slices.Sort(z)
+			distance := 0.0
+			for i, x := range z {
+				p := math.Erfc(-x/math.Sqrt2) / 2
+				distance = max(distance, p-float64(i)/n, float64(i+1)/n-p)
+			}
+			require.Less(t, distance*root, 2.5)
+			for i := range sixteenth {
+				sixteenth[i] = 1. / 16
+			}
+			chiSquare(t, residues, sixteenth)
+		})
+	}
+}
+
+// Where the integers tie, the digits of r decide, to any depth, and they stay what they were.
+func TestOffsetDrawsDigitsWhenNeeded(t *testing.T) {
+	t.Parallel()
+	x := offset{u: 3}
+	require.True(t, x.exceeds(8, &script{t, []uint64{2 << 61}}), "2 < 3: no digit is needed")
+	require.False(t, x.exceeds(8, &script{t, []uint64{4 << 61}}))
+	require.Zero(t, x.drawn)
+	require.True(t, x.exceeds(8, &script{t, []uint64{3 << 61, 99, 100}}), "3.99 < 3.100")
+	require.False(t, x.exceeds(8, &script{t, []uint64{3 << 61, 101}}), "the first word is 100 for good")
+	require.False(t, x.exceeds(8, &script{t, []uint64{3 << 61, 100, 8, 7}}))
+	require.True(t, x.exceeds(8, &script{t, []uint64{3 << 61, 100, 6}}))
+	require.True(t, x.exceeds(8, &script{t, []uint64{3 << 61, 100, 7, 0, 1}}))
+	require.EqualValues(t, 1, x.word(2, nil))
+}
+
+// The trials have the probabilities they should, for offsets whose digits matter: r uniform, the average of e^(-vx) over the interval.
+func TestRoundedAcceptance(t *testing.T) {
+	t.Parallel()
+	const n, sigma = 200_000, 2
+	g, src := rounded(t, sigma), NewNotPrivate(73)
+	for u := range uint64(sigma) {
+		for v := range uint64(3) {
+			hits, want := 0, 0.0
+			for i := range 1000 { // midpoints: wrong by less than 10^-6
+				x := (float64(u) + (float64(i)+.5)/1000) / sigma
+				want += math.Exp(-float64(v)*x-x*x/2) / 1000
+			}
+			for range n {
+				x := offset{u: u}
+				if g.expHalfSquare(&x, src) && g.expMultiple(v, &x, src) {
+					hits++
+				}
+			}
+			require.InDelta(t, want, float64(hits)/n, 5*math.Sqrt(want*(1-want)/n), "u %d v %d", u, v)
+		}
+	}
+}
+
+func TestRoundedRefuses(t *testing.T) {
+	t.Parallel()
+	for _, sigma := range []uint64{0, 1<<40 + 1, math.MaxUint64} {
+		_, err := Rounded(sigma)
+		require.ErrorIs(t, err, ErrInvalid)
+	}
+	require.Panics(t, func() { new(RoundedGaussian).Sample(NewNotPrivate()) })
+}
+
+func TestRoundedAllocatesNothing(t *testing.T) {
+	g, src := rounded(t, 3), NewNotPrivate(74)
+	require.Zero(t, testing.AllocsPerRun(10_000, func() { g.Sample(src) }))
+}
+
+func BenchmarkRounded(b *testing.B) {
+	for _, sigma := range []uint64{1 << 20, 1 << 40} {
+		b.Run(fmt.Sprintf("sigma=%d", sigma), func(b *testing.B) {
+			b.ReportAllocs()
+			g, src := rounded(b, sigma), new(Crypto)
+			for b.Loop() {
+				g.Sample(src)
+			}
+		})
+	}
+}
