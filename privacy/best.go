@@ -42,7 +42,7 @@ func (b *Best) Epsilon(delta float64) (Interval, error) {
 		gaussian: func(mu2 float64) (bounds, error) { return gaussianEpsilonBounds(mu2, delta) },
 		step:     func(s normal.Sampled, d normal.Direction) (lo, hi float64, err error) { return s.Epsilon(delta, d) },
 		contour: func(c contour.Composition, d contour.Direction) (contour.Bound, error) {
-			return b.work.Epsilon(c, d, delta)
+			return contourEpsilon(&b.work, c, d, delta)
 		},
 		lattice: func(parts []lattice.Part) (bounds, error) { return latticeEpsilon(parts, delta) },
 	})

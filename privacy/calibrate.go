@@ -58,9 +58,10 @@ func CalibrateBatch(target Budget, largest int, run func(batch int) (Event, int)
 	if largest < 1 {
 		return Calibration{}, &InvalidError{"largest", largest, "1 or more"}
 	}
-	s := search{target: target, sign: 1, slope: 0.6, lowest: 1, highest: float64(largest), whole: true, what: "batch size"}
+	top := min(float64(largest), 1<<53) // up to there every whole number is a float64
+	s := search{target: target, sign: 1, slope: 0.6, lowest: 1, highest: top, whole: true, what: "batch size"}
 	s.run = func(n float64) (Event, int) { return run(int(n)) }
-	return s.find(min(256, float64(largest)))
+	return s.find(min(256, top))
 }
 
 // InfeasibleError says why no parameter meets a target.

@@ -22,8 +22,16 @@ func kappa(c float64) float64 {
 	return -(c*math.Log1p(1/c) + math.Log1p(c))
 }
 
+// minusLog returns -log x, x > 0. On some machines math.Log is off by up to 35 where x is subnormal.
+func minusLog(x float64) float64 {
+	if x < 0x1p-1000 {
+		return 100*math.Ln2 - math.Log(x*0x1p100)
+	}
+	return -math.Log(x)
+}
+
 // epsilonAt returns an upper bound on eps, clamped at 0, given an upper bound k on K(c).
-func epsilonAt(c, k, delta float64) float64 { return epsilonWith(c, kappa(c), k, -math.Log(delta)) }
+func epsilonAt(c, k, delta float64) float64 { return epsilonWith(c, kappa(c), k, minusLog(delta)) }
 
 // epsilonWith is epsilonAt with p = kappa(c) and l = -log delta.
 func epsilonWith(c, p, k, l float64) float64 {
@@ -41,7 +49,7 @@ func logDeltaWith(c, p, k, eps float64) float64 {
 
 // capacityAt returns a lower bound on the K(c) that still gives (eps, delta); it may be negative.
 func capacityAt(c float64, b Budget) float64 {
-	l, p, ce := -math.Log(b.Delta), kappa(c), c*b.Epsilon
+	l, p, ce := minusLog(b.Delta), kappa(c), c*b.Epsilon
 	return ce - l - p - 10*ulp*(ce+l-p)
 }
 

@@ -72,5 +72,5 @@ func (c Curve) best(value func(order, d float64) float64) (bound Interval, order
 
 // zeroEpsilon reports that delta(0) <= delta, by Bretagnolle and Huber: delta(0)² <= 1-e^-KL, and KL is at most any Rényi divergence.
 func zeroEpsilon(d, delta float64) bool {
-	return up(-math.Expm1(-d), 4) <= delta*delta*(1-2*ulp)
+	return delta > 1e-150 && up(-math.Expm1(-d), 4) <= delta*delta*(1-2*ulp) // below, the square could underflow
 }

@@ -81,7 +81,7 @@ func (s *ladder) epsilonNow(orders []float64, delta float64, classic bool) (Inte
 	if !(rest > 0) {
 		return Interval{}, &InvalidError{"delta", delta, "above the probability of an infinite loss of the recorded events"}
 	}
-	return s.best(orders, question{l: -math.Log(rest), classic: classic}, func(v float64) float64 { return v })
+	return s.best(orders, question{l: minusLog(rest), classic: classic}, func(v float64) float64 { return v })
 }
 
 // delta bounds the delta of r at eps.

@@ -2,6 +2,7 @@ package privacy
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -87,7 +88,7 @@ func TestSelectRunsNearOne(t *testing.T) {
 // The memory for the hits of a record grows with the root of Draws.
 func TestWithReplacementHuge(t *testing.T) {
 	t.Parallel()
-	require.ErrorIs(t, WithReplacement{1<<30*4/2 - 1, 2, Gaussian{1, 1, AddRemove}}.Validate(), ErrInvalid)
+	require.ErrorIs(t, WithReplacement{1<<30 + 1, 2, Gaussian{1, 1, AddRemove}}.Validate(), ErrInvalid)
 	require.NoError(t, WithReplacement{1 << 30, 2, Gaussian{1, 1, AddRemove}}.Validate())
 }
 
@@ -100,4 +101,60 @@ func TestSharpTiny(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, sharp(m))
 	require.True(t, strings.Contains(m.String(), "100:1e-200"))
+}
+
+// A subnormal delta once gave an epsilon below the truth: math.Log is wrong there on amd64.
+func TestSubnormalDelta(t *testing.T) {
+	t.Parallel()
+	require.InEpsilon(t, 744.4400719213812, minusLog(5e-324), 1e-15)
+	require.InEpsilon(t, 713.801378828154, minusLog(1e-310), 1e-15)
+	require.InEpsilon(t, 690.7755278982137, minusLog(1e-300), 1e-15)
+	for _, delta := range []float64{5e-324, 1e-320, 1e-310, 1e-307} {
+		var g GDP
+		var r RDP
+		for _, add := range []func(Event) error{g.Step, r.Step} {
+			require.NoError(t, add(Gaussian{1, 1, AddRemove}))
+		}
+		exact, err := g.Epsilon(delta)
+		require.NoError(t, err)
+		bound, err := r.Epsilon(delta)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, bound.Upper, exact.Lower, delta)
+		f, err := NewFilter(Budget{exact.Upper * 1.1, delta}, Gaussian{30, 1, AddRemove})
+		require.NoError(t, err)
+		n, err := f.Remaining(Gaussian{30, 1, AddRemove})
+		require.NoError(t, err)
+		var all GDP
+		require.NoError(t, all.Add(Gaussian{30, 1, AddRemove}, n))
+		spent, err := all.Epsilon(delta)
+		require.NoError(t, err)
+		require.LessOrEqual(t, spent.Lower, f.Budget().Epsilon, delta)
+	}
+}
+
+// The contour, which takes the logarithm of delta, once was 2 below the truth here.
+func TestSubnormalDeltaContour(t *testing.T) {
+	t.Parallel()
+	var x Tight
+	require.NoError(t, x.Add(Poisson{0.05, Gaussian{1, 1, AddRemove}}, 2000))
+	near, err := x.Epsilon(1e-307)
+	require.NoError(t, err)
+	_, err = x.Epsilon(5e-324)
+	require.ErrorIs(t, err, ErrNoBound)
+	var b Best
+	require.NoError(t, b.Merge(&x))
+	in, err := b.Epsilon(5e-324)
+	require.NoError(t, err)
+	require.Greater(t, in.Upper, near.Upper+1.8)
+}
+
+// A batch size beyond what an int or a float64 holds was once negative.
+func TestCalibrateBatchLargest(t *testing.T) {
+	t.Parallel()
+	c, err := CalibrateBatch(Budget{1, 1e-5}, math.MaxInt, func(batch int) (Event, int) {
+		require.Positive(t, batch)
+		return Gaussian{1e9, 1, AddRemove}, 1
+	})
+	require.NoError(t, err)
+	require.LessOrEqual(t, c.Value, 0x1p53)
 }

@@ -1,6 +1,7 @@
 package privacy
 
 import (
+	"fmt"
 	"math"
 	"sync"
 
@@ -31,7 +32,7 @@ func (t *Tight) Epsilon(delta float64) (Interval, error) {
 		gaussian: func(mu2 float64) (bounds, error) { return gaussianEpsilonBounds(mu2, delta) },
 		step:     func(s normal.Sampled, d normal.Direction) (lo, hi float64, err error) { return s.Epsilon(delta, d) },
 		contour: func(c contour.Composition, d contour.Direction) (contour.Bound, error) {
-			return t.work.Epsilon(c, d, delta)
+			return contourEpsilon(&t.work, c, d, delta)
 		},
 	})
 }
@@ -48,6 +49,14 @@ func (t *Tight) Delta(eps float64) (Interval, error) {
 			return t.work.Delta(c, d, eps)
 		},
 	})
+}
+
+// contourEpsilon leaves out a subnormal delta, whose logarithm math.Log gets wrong on some machines: see minusLog.
+func contourEpsilon(w *contour.Workspace, c contour.Composition, d contour.Direction, delta float64) (contour.Bound, error) {
+	if delta < 0x1p-1022 {
+		return contour.Bound{}, noBound(methodContour, fmt.Sprintf("delta = %g is subnormal", delta))
+	}
+	return w.Epsilon(c, d, delta)
 }
 
 // both takes the larger of the two directions, at both ends.

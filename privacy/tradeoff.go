@@ -25,7 +25,7 @@ func Tradeoff(of interface {
 			return nil, &InvalidError{"fpr", f, "a number from 0 to 1"}
 		}
 		low := t.smallest(func(k, delta float64) float64 { return up(k*f*(1+16*ulp)+delta, 4) })
-		high := t.smallest(func(k, delta float64) float64 { return 1 - max(0, 1-delta-f-4*ulp)/k*(1-16*ulp) })
+		high := t.smallest(func(k, delta float64) float64 { return up(1-max(0, 1-delta-f-4*ulp)/k*(1-16*ulp), 1) })
 		points[i] = OperatingPoint{FPR: f, TPR: min(1, max(f, min(low, high)))}
 	}
 	if len(fpr) > 0 && len(t.known) == 0 {

@@ -86,9 +86,7 @@ func (j *Journal) commit(buf []byte, count uint32) error {
 func (j *Journal) publish() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.failed == nil {
-		j.durable, j.end = j.seg.next-1, j.seg.end
-	}
+	j.durable, j.end = j.seg.next-1, j.seg.end
 }
 
 // finish tells those who wait, and keeps the buffer.

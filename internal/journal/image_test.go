@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math/rand/v2"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -184,6 +185,90 @@ func TestWhatFollowsTheEnd(t *testing.T) {
 		_, _, _, err := read(t, append(bytes.Clone(image[:frames[2]]), tail...))
 		require.ErrorIs(t, err, ErrDamaged, name)
 		require.ErrorContains(t, err, "written later", name)
+	}
+}
+
+// TestCloseMarksTheEnd also of what a process before left.
+func TestCloseMarksTheEnd(t *testing.T) {
+	t.Parallel()
+	image, frames, _ := sample(t, false, false)
+	all, _, closed, err := read(t, image)
+	require.NoError(t, err)
+	require.Len(t, closed, len(image)+frameSize)
+	entries, _, again, err := read(t, closed)
+	require.NoError(t, err)
+	require.Equal(t, all, entries)
+	require.Equal(t, closed, again, "once")
+	closed[frames[len(frames)-1]+frameSize+1] ^= 1
+	_, _, _, err = read(t, closed)
+	require.ErrorIs(t, err, ErrDamaged)
+}
+
+func TestChain(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		seq   uint64
+		wrong uint32 // in prev
+		want  string
+	}{
+		{1, 0, ""},
+		{1, 1, "damaged at offset 44, entry 1"}, // of another history
+		{2, 0, "damaged at offset 44, entry 1"},
+		{0, 0, "cut"}, // proves nothing
+	} {
+		image, seed := appendHeader(nil, [4]byte{9})
+		image = append(image, make([]byte, frameSize)...)
+		prev := finishFrame(image[headerSize:], seed, 0, 0, 0)
+		frame := appendEntry(make([]byte, frameSize), []byte("a"))
+		finishFrame(frame, seed, prev^tt.wrong, tt.seq, 1)
+		entries, rec, _, err := read(t, append(image, frame...))
+		switch tt.want {
+		case "":
+			require.NoError(t, err)
+			require.Len(t, entries, 1)
+		case "cut":
+			require.NoError(t, err)
+			require.EqualValues(t, len(frame), rec.Cut)
+		default:
+			require.ErrorContains(t, err, tt.want)
+			var permanent interface{ Permanent() bool }
+			require.ErrorAs(t, err, &permanent)
+			require.True(t, permanent.Permanent())
+		}
+	}
+}
+
+// unreadable is a disk with a file that cannot be read from some offset on.
+type unreadable struct {
+	*disk
+	from int64
+}
+
+type unreadableFile struct {
+	file
+	from int64
+}
+
+func (u unreadable) open(name string) (file, error) {
+	f, err := u.disk.open(name)
+	return unreadableFile{f, u.from}, err
+}
+
+func (f unreadableFile) ReadAt(p []byte, off int64) (int, error) {
+	if off+int64(len(p)) > f.from {
+		return 0, syscall.EIO
+	}
+	return f.file.ReadAt(p, off)
+}
+
+func TestReadError(t *testing.T) {
+	t.Parallel()
+	image, _, _ := sample(t, true, false)
+	image = append(image, make([]byte, 100)...)
+	for from := range len(image) {
+		_, err := openIn(unreadable{holding(image), int64(from)}, "x", Options{})
+		require.ErrorIs(t, err, syscall.EIO)
+		require.NotErrorIs(t, err, ErrDamaged, "it may be legible again")
 	}
 }
 

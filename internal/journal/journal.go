@@ -5,7 +5,9 @@
 // state; the numbers of the entries go on.
 //
 // A crash can leave the last group of entries incomplete, none of which was acknowledged: Open cuts it and reports how
-// much ([Recovery]). Everything else that cannot be read is damage, and refused.
+// much ([Recovery]). Everything else that cannot be read is damage, and refused. Until something follows it, a group that
+// was acknowledged and then rotted on the disk cannot be told from an incomplete one; Close makes something follow.
+// Checksums find accidents, not forgery, and a journal that somebody deleted is created anew: see Recovery.Created.
 package journal
 
 import (

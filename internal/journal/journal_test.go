@@ -52,6 +52,7 @@ func TestOpenCreates(t *testing.T) {
 	seq, err = j.AppendBatch(t.Context(), []byte("b"), []byte("c"))
 	require.NoError(t, err)
 	require.EqualValues(t, 2, seq, "numbers go on after a compaction")
+	require.ErrorContains(t, j.Compact(t.Context(), 0, nil), "not in 1..3")
 	require.NoError(t, j.Close())
 	names, err := os.ReadDir(dir)
 	require.NoError(t, err)

@@ -69,6 +69,9 @@ func (m *model) open() error {
 	require.EqualValues(m.t, len(found), last)
 	require.EqualValues(m.t, size, len(m.d.names[fileName].cache))
 	require.Nil(m.t, m.d.names[tempName])
+	safe := m.d.powerLoss(none).names
+	require.Len(m.t, safe, 1)
+	require.Equal(m.t, m.d.names[fileName].cache, safe[fileName].cache, "what Open told survives")
 	m.j = j
 	return nil
 }
@@ -207,6 +210,10 @@ func TestFailedCompactionCostsNothing(t *testing.T) {
 	m.d.fault = map[int]int{m.d.ops + 5: faultError} // rename
 	require.ErrorIs(t, m.compact(3), ErrPoisoned)
 	require.ErrorIs(t, m.j.Err(), syscall.ENOSPC)
+	require.ErrorContains(t, m.j.Err(), "journal: x is poisoned")
+	var permanent interface{ Permanent() bool }
+	require.ErrorAs(t, m.j.Err(), &permanent)
+	require.True(t, permanent.Permanent())
 	require.ErrorIs(t, m.compact(3), ErrPoisoned)
 	m.end()
 	m.d = m.d.restart()
