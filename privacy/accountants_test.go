@@ -121,6 +121,9 @@ func TestBadInputChangesNoAccountant(t *testing.T) {
 // The extremes of every parameter give bounds or errors, never NaN, and rate 1 is the Gaussian.
 func TestExtremesOfBest(t *testing.T) {
 	t.Parallel()
+	if slow {
+		t.Skip("arithmetic alone: minutes under the race detector")
+	}
 	for _, sigma := range []float64{1e-3, 1, 1e6} {
 		for _, n := range []int{1, 1e6} {
 			for _, delta := range []float64{1e-18, 1e-5, .9} {

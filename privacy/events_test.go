@@ -84,6 +84,9 @@ func encode(t *testing.T, v any) []byte {
 // A count is never lost: n executions at once are n executions one by one, and n times the divergence of one, for every event.
 func TestEventCounts(t *testing.T) {
 	t.Parallel()
+	if slow {
+		t.Skip("arithmetic alone: minutes under the race detector")
+	}
 	const n = 10
 	for _, e := range allEvents(t) {
 		var bulk, single RDP

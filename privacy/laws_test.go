@@ -28,6 +28,9 @@ func added(q float64, base func(v float64) float64, v float64) float64 {
 // Each law encloses the profile of its mechanism, which is known in closed form: one execution on the lattice, both directions.
 func TestLawsEncloseProfiles(t *testing.T) {
 	t.Parallel()
+	if slow {
+		t.Skip("arithmetic alone: minutes under the race detector")
+	}
 	// Integer noise by direct sums.
 	discrete := func(weight func(x float64) float64, shift float64) func(v float64) float64 {
 		return func(v float64) float64 {

@@ -45,6 +45,9 @@ func TestOdometerReadsABitMore(t *testing.T) {
 // Adversaries that adapt the noise to the loss so far cross the reading with probability at most delta.
 func TestOdometerUnderAdaptation(t *testing.T) {
 	t.Parallel()
+	if slow {
+		t.Skip("arithmetic alone: minutes under the race detector")
+	}
 	const (
 		delta  = .05
 		paths  = 3000

@@ -42,6 +42,9 @@ func TestOracle(t *testing.T) {
 	}
 	proved := 0
 	for i, c := range oracle.Epsilon {
+		if slow && i%5 != 0 {
+			continue
+		}
 		truth := number(c.Remove)
 		if add := number(c.Add); add.Cmp(truth) > 0 {
 			truth = add
@@ -65,7 +68,7 @@ func TestOracle(t *testing.T) {
 			}
 		}
 	}
-	require.Greater(t, proved, len(oracle.Epsilon)*3/4)
+	require.True(t, slow || proved > len(oracle.Epsilon)*3/4, "%d proved", proved)
 	for _, c := range oracle.Renyi {
 		got, err := Renyi(Poisson{c.Q, Gaussian{c.Sigma, 1, AddRemove}}, c.Order)
 		require.NoError(t, err)

@@ -186,6 +186,9 @@ func TestNothingSpent(t *testing.T) {
 
 func TestExtremes(t *testing.T) {
 	t.Parallel()
+	if slow {
+		t.Skip("arithmetic alone: minutes under the race detector")
+	}
 	for _, sigma := range []float64{1e-6, 1e-3, .1, 1, 1e3, 1e6, 1e12} {
 		for _, q := range []float64{1e-9, .01, 1} {
 			for _, n := range []int{1, 1000, math.MaxInt} {

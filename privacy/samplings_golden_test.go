@@ -146,6 +146,9 @@ func TestGoldenSamplings(t *testing.T) {
 // The lattice gives the tight values, and the curves lie above.
 func TestSamplingLaws(t *testing.T) {
 	t.Parallel()
+	if slow {
+		t.Skip("arithmetic alone: minutes under the race detector")
+	}
 	if testing.Short() {
 		t.Skip("a few seconds")
 	}

@@ -114,6 +114,9 @@ func TestSamplingCurves(t *testing.T) {
 // add covers what a far too coarse grid really errs.
 func TestPairQuadrature(t *testing.T) {
 	t.Parallel()
+	if slow {
+		t.Skip("arithmetic alone: minutes under the race detector")
+	}
 	seen := 0
 	for _, q := range []float64{1e-30, 1e-6, .01, .3, .999} {
 		for _, sigma := range []float64{.3, 1, 8, 1e4} {
@@ -299,6 +302,9 @@ func must(t *testing.T) func(Composed, error) Composed {
 // one person are given; no extreme makes a NaN.
 func TestSamplingMonotone(t *testing.T) {
 	t.Parallel()
+	if slow {
+		t.Skip("arithmetic alone: minutes under the race detector")
+	}
 	chains := map[string]func(i int) Event{
 		"rate":     func(i int) Event { return Poisson{math.Pow(10, float64(i-6)), noised(1.3, ReplaceOne)} },
 		"noise":    func(i int) Event { return Poisson{.03, noised(8/(1+float64(i)), ReplaceOne)} },

@@ -9,6 +9,9 @@ import (
 // The published bound, to all digits of an independent evaluation (mpmath), and never below the curve that the accountants use.
 func TestWangBound(t *testing.T) {
 	t.Parallel()
+	if slow {
+		t.Skip("arithmetic alone: minutes under the race detector")
+	}
 	for _, c := range []struct {
 		batch, records int
 		sigma          float64 // over the clip
