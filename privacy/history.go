@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"sync/atomic"
 )
 
 // history counts executions per distinct event. Its owner guards it.
@@ -22,6 +23,8 @@ type entry struct {
 	count int64
 	most  int64  // the largest count for which every part's product fits 63 bits
 	cost  uint64 // of one execution, in units of the owning Filter
+
+	repeats *atomic.Int64 // executions that are not in count yet; never nil in a history
 }
 
 // part is what a leaf of an event adds to one execution.
@@ -46,13 +49,16 @@ func (h *history) entry(e Event) (*entry, error) {
 	if err := h.accepts(own.relation()); err != nil {
 		return nil, err
 	}
-	x := &entry{event: own, name: string(name), most: math.MaxInt64}
+	x := &entry{event: own, name: string(name), most: math.MaxInt64, repeats: new(atomic.Int64)}
 	for _, l := range own.lower() {
 		x.parts = append(x.parts, part(l))
 		x.most = min(x.most, math.MaxInt64/l.count)
 	}
 	return x, nil
 }
+
+// fold moves the repeats into the count. The caller guards the history.
+func (x *entry) fold() { x.count += x.repeats.Swap(0) }
 
 // accepts refuses a relation other than that of the earlier events.
 func (h *history) accepts(r Relation) error {
@@ -155,7 +161,7 @@ func (h *history) merge(others []entry) error {
 		x, ok := h.entries[others[i].event]
 		if !ok {
 			own := others[i]
-			own.count, own.cost = 0, 0
+			own.count, own.cost, own.repeats = 0, 0, new(atomic.Int64)
 			x = &own
 		}
 		if err := h.add(x, others[i].count); err != nil {

@@ -120,7 +120,8 @@ func (s *ladder) renyi(r *recorder, order float64) float64 {
 func (s *ladder) read(r *recorder, wanted bool) (entries []entry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	order := r.history.ordered()
+	h := r.counts()
+	order := h.ordered()
 	fresh := len(order) != len(s.layout) || len(order) > 0 && &order[0] != &s.layout[0]
 	if fresh {
 		s.layout, s.terms = order, s.terms[:0]
@@ -141,7 +142,7 @@ func (s *ladder) read(r *recorder, wanted bool) (entries []entry) {
 		}
 	}
 	if wanted {
-		entries = r.history.sorted()
+		entries = h.sorted()
 	}
 	return entries
 }

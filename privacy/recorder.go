@@ -2,25 +2,51 @@ package privacy
 
 import (
 	"fmt"
+	"math"
 	"sync"
+	"sync/atomic"
 )
 
 // recorder counts the events of an accountant. Every accountant embeds one and adds its questions.
 type recorder struct {
 	mu      sync.Mutex
-	history history // guarded by mu
+	history history // guarded by mu, but for the repeats of hot
+	// hot is the last event as long as Step may count its repeats without the lock: its true count is count + repeats. It changes
+	// under mu, and whoever changes it folds what it held.
+	hot atomic.Pointer[entry]
 }
 
 // Step records one execution of e. On error nothing was recorded.
 func (r *recorder) Step(e Event) error {
-	r.mu.Lock()
-	if x := r.history.repeats(e); x != nil && x.count < x.most {
-		x.count++
-		r.mu.Unlock()
-		return nil
+	x := r.hot.Load()
+	if x == nil || x.event != e {
+		return r.Add(e, 1)
 	}
-	r.mu.Unlock()
-	return r.Add(e, 1)
+	x.repeats.Add(1)
+	if r.hot.Load() != x { // else whoever changes hot after this sees the repeat
+		r.mu.Lock()
+		x.fold()
+		r.mu.Unlock()
+	}
+	return nil
+}
+
+// counts returns the history with nothing left outside. The caller holds mu.
+func (r *recorder) counts() *history {
+	if x := r.hot.Load(); x != nil {
+		x.fold()
+	}
+	return &r.history
+}
+
+// heat makes x hot, if its count is so far from overflow that steps alone will not get there. The caller holds mu.
+func (r *recorder) heat(x *entry) {
+	if x != nil && x.most-x.count < math.MaxInt64/2 {
+		x = nil
+	}
+	if old := r.hot.Swap(x); old != nil {
+		old.fold()
+	}
 }
 
 // Add records n executions of e; n = 0 only validates. The first event fixes the relation, and events under another relation
@@ -31,11 +57,18 @@ func (r *recorder) Add(e Event, n int) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	x, err := r.history.entry(e)
+	h := r.counts()
+	x, err := h.entry(e)
 	if err != nil {
 		return err
 	}
-	return r.history.add(x, int64(n))
+	if err := h.add(x, int64(n)); err != nil {
+		return err
+	}
+	if n > 0 {
+		r.heat(x)
+	}
+	return nil
 }
 
 // Merge adds everything that other has recorded, for example another worker's share of the steps; other may be any accountant of
@@ -48,6 +81,7 @@ func (r *recorder) Merge(other Accountant) error {
 	entries := o.snapshot() // first: other may be r itself
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.heat(nil)
 	return r.history.merge(entries)
 }
 
@@ -66,6 +100,7 @@ func (r *recorder) Restore(data []byte) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.heat(nil)
 	return r.history.raise(h)
 }
 
@@ -73,7 +108,7 @@ func (r *recorder) Restore(data []byte) error {
 func (r *recorder) snapshot() []entry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.history.sorted()
+	return r.counts().sorted()
 }
 
 // infinite returns an upper bound on the probability of an infinite privacy loss of all entries.

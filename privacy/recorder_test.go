@@ -93,13 +93,57 @@ func TestCountsDoNotWrap(t *testing.T) {
 	t.Parallel()
 	var r RDP
 	require.NoError(t, r.Step(plain(1)))
-	r.history.last.count = math.MaxInt64
+	r.history.last.count = math.MaxInt64 - 1
+	r.heat(r.history.last)
+	require.Nil(t, r.hot.Load()) // too near to the end to be counted without the lock
+	require.NoError(t, r.Step(plain(1)))
 	require.ErrorIs(t, r.Step(plain(1)), ErrInvalid)
 	require.ErrorIs(t, r.Add(plain(1), 1), ErrInvalid)
 	require.NoError(t, r.Add(plain(1), 0))
 	got, err := r.Epsilon(1e-5)
 	require.NoError(t, err)
 	require.Greater(t, got.Upper, 1e18)
+}
+
+// Steps that are counted without the lock are in every answer that begins after them, whoever changes the event meanwhile.
+func TestStepsAreNotLost(t *testing.T) {
+	t.Parallel()
+	const workers, steps = 8, 4000
+	var r RDP
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := range steps {
+				if r.Step(plain(float64(1+i*w/997%3))) != nil {
+					t.Error("refused")
+				}
+				switch i % 500 {
+				case w:
+					if r.Add(plain(4), 2) != nil {
+						t.Error("refused")
+					}
+				case w + 100:
+					if saved, err := r.State(); err != nil || r.Restore(saved) != nil {
+						t.Error("not saved")
+					}
+				case w + 200:
+					var seen int64
+					for _, x := range r.snapshot() {
+						seen += x.count
+					}
+					if seen < int64(i+1) {
+						t.Errorf("%d of at least %d", seen, i+1)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	var seen int64
+	for _, x := range r.snapshot() {
+		seen += x.count
+	}
+	require.EqualValues(t, workers*(steps+2*steps/500), seen)
 }
 
 // A checkpoint of one accountant is a checkpoint for every other.
