@@ -15,7 +15,7 @@ import (
 var errUncharged = errors.New("noise would be released without a charge")
 
 // budget is the admitter that charges every attempt: first against the filter, then durably in the trail, both before the
-// step may draw noise. After a crash the trail tells what was spent; nothing is ever given back.
+// step may draw its batch and its noise, for which it hands the charge to the trainer as a Spender. After a crash the trail tells what was spent; nothing is ever given back.
 type budget struct {
 	filter *privacy.Filter
 	event  privacy.Poisson
@@ -30,7 +30,7 @@ type budget struct {
 // chargeData is the data of a charge in the trail: all that is needed to account for it again.
 type chargeData struct {
 	Rate     float64          `json:"rate"`
-	StdDev   float64          `json:"std_dev"`
+	StdDev   float64          `json:"std_dev"` // in units of the clip norm, as is
 	Clip     float64          `json:"clip"`
 	Relation privacy.Relation `json:"relation"`
 	Epsilon  float64          `json:"epsilon"` // spent, this charge included
@@ -42,7 +42,7 @@ func (c chargeData) event() privacy.Poisson {
 
 // pays reports whether the charge is at least what a step with these settings costs.
 func (c chargeData) pays(s startData) bool {
-	return c.Relation == privacy.AddRemove && c.Clip == s.Settings.Clip && c.StdDev <= s.Settings.Noise*s.Settings.Clip &&
+	return c.Relation == privacy.AddRemove && c.Clip == 1 && c.StdDev <= s.Settings.Noise &&
 		c.Rate >= s.Settings.sampling(s.Examples)
 }
 
@@ -67,8 +67,11 @@ func (b *budget) Admit(ctx context.Context) (uint64, error) {
 // Done keeps the charge, whatever came of it.
 func (b *budget) Done(uint64, error) { b.paid.Store(false) }
 
-// release is called by the step before it draws noise: once per charge.
-func (b *budget) release() error {
+// Spend is the bill of the step for what it is about to release: the charge of its attempt pays it, once.
+func (b *budget) Spend(e privacy.Event) error {
+	if e != b.event {
+		return fmt.Errorf("%w: the step releases %+v, charged is %+v", errUncharged, e, b.event)
+	}
 	if !b.paid.CompareAndSwap(true, false) {
 		return errUncharged
 	}

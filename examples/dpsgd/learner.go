@@ -23,10 +23,9 @@ type learner struct {
 	applied  int
 	accuracy float64 // of the last step, on the watched examples
 
-	// Kept from one step to the next only to spare allocations.
 	sampler *noise.PoissonSampler
-	sums    []*noise.Accumulator // one per worker
-	batch   []int
+	private *noise.Trainer       // charges, draws, sums, adds noise
+	workers []*noise.Accumulator // one each
 	update  []float64
 	watched []dataset.Example // held-out examples on which the loss is watched
 
@@ -35,9 +34,9 @@ type learner struct {
 		applied           int
 	}
 
-	sources func(step int) ([]noise.Source, error) // of all randomness of one attempt, noiseParts of them
-	release func() error                           // must succeed before noise is drawn
-	faults  *faultPlan
+	keyed  []*noise.NotPrivate // all randomness, if the run is to be repeatable
+	key    uint64              // of keyed
+	faults *faultPlan
 }
 
 // noiseParts is how many parts of the noise are drawn side by side: a constant, for what is drawn must not depend on the
@@ -47,8 +46,9 @@ const noiseParts = 4
 // watchedExamples is how many held-out examples the loss of a step is computed on.
 const watchedExamples = 1024
 
-func newLearner(data *dataset.Dataset, set settings) (*learner, error) {
-	l := &learner{data: data, set: set, model: softmax.New(len(data.Classes), data.Dim)}
+// newLearner returns a learner whose steps are paid for by budget. With a key, other than 0, they protect nobody and can be repeated.
+func newLearner(data *dataset.Dataset, set settings, budget noise.Spender, key uint64) (*learner, error) {
+	l := &learner{data: data, set: set, key: key, model: softmax.New(len(data.Classes), data.Dim)}
 	n := len(l.model.Weights)
 	l.velocity, l.update = make([]float64, n), make([]float64, n)
 	l.saved.weights, l.saved.velocity = make([]float64, n), make([]float64, n)
@@ -57,13 +57,42 @@ func newLearner(data *dataset.Dataset, set settings) (*learner, error) {
 	if l.sampler, err = noise.NewPoissonSampler(len(data.Train), set.sampling(len(data.Train))); err != nil {
 		return nil, err
 	}
-	l.sums = make([]*noise.Accumulator, min(4, runtime.GOMAXPROCS(0)))
-	for i := range l.sums {
-		if l.sums[i], err = noise.NewAccumulator(n, set.Clip); err != nil {
+	sum, err := noise.NewAccumulator(n, set.Clip)
+	if err != nil {
+		return nil, err
+	}
+	l.workers = make([]*noise.Accumulator, min(4, runtime.GOMAXPROCS(0)))
+	for i := range l.workers {
+		if l.workers[i], err = noise.NewAccumulator(n, set.Clip); err != nil {
 			return nil, err
 		}
 	}
-	return l, nil
+	sources, err := l.sources()
+	if err != nil {
+		return nil, err
+	}
+	l.private, err = noise.NewTrainer(noise.TrainerConfig{
+		Sampler: l.sampler, Sum: sum, Multiplier: noise.Constant(set.Noise), Budget: budget, Sources: sources,
+	})
+	return l, err
+}
+
+// sources returns what the noise is drawn from, part by part.
+func (l *learner) sources() ([]noise.Source, error) {
+	sources := make([]noise.Source, noiseParts)
+	for i := range sources {
+		if l.key != 0 {
+			l.keyed = append(l.keyed, noise.NewNotPrivate())
+			sources[i] = l.keyed[i]
+			continue
+		}
+		fresh, err := noise.NewCrypto()
+		if err != nil {
+			return nil, err
+		}
+		sources[i] = fresh
+	}
+	return sources, nil
 }
 
 // snapshot keeps the state for restore.
@@ -81,11 +110,14 @@ func (l *learner) restore(context.Context, error) error {
 	return nil
 }
 
-// event is what one step costs, as the sampler and the noise themselves say.
-func (l *learner) event() privacy.Poisson { return l.sampler.Event(l.sums[0].Event(l.set.Noise)) }
+// event is what one step costs, as the sampler says.
+func (l *learner) event() privacy.Poisson {
+	return l.sampler.Event(privacy.Gaussian{StdDev: l.set.Noise, Clip: 1, Relation: privacy.AddRemove})
+}
 
 // step is one step of DP-SGD (Abadi et al., 2016): a Poisson sample of the examples, the gradient of each clipped, the sum
-// with Gaussian noise on an integer grid, an update with momentum.
+// with Gaussian noise on an integer grid, divided by the expected size of the batch (the real one is private), an update with
+// momentum.
 //
 // It returns the loss on held-out examples. The loss of the batch itself, its size, and how many gradients were clipped
 // would each be a release of its own about the protected examples, and nobody has paid for that.
@@ -97,26 +129,16 @@ func (l *learner) step(ctx context.Context, n int) (loss float64, err error) {
 	if err := l.faults.strike(ctx, atStart); err != nil {
 		return 0, err
 	}
-	sources, err := l.sources(n)
-	if err != nil {
-		return 0, err
+	for part, source := range l.keyed {
+		source.Rekey(l.key, uint64(n), uint64(part))
 	}
-	l.batch = l.sampler.Draw(l.batch[:0], sources[0])
-	sum, err := l.gradients()
-	if err != nil {
-		return 0, err
-	}
-	if err := l.release(); err != nil {
-		return 0, err
-	}
-	if err := sum.ReleaseParallel(l.update, l.set.Noise, sources); err != nil {
+	if _, err := l.private.Step(l.update, l.gradients); err != nil {
 		return 0, err
 	}
 	if err := l.faults.strike(ctx, afterRelease); err != nil {
 		return 0, err
 	}
 
-	scale := 1 / (l.sampler.Rate() * float64(l.sampler.N())) // the expected batch size: the real one is private
 	w := l.model.Weights
 	for i, u := range l.update {
 		if i == len(w)/2 {
@@ -124,7 +146,7 @@ func (l *learner) step(ctx context.Context, n int) (loss float64, err error) {
 				return 0, err
 			}
 		}
-		l.velocity[i] = l.set.Momentum*l.velocity[i] + u*scale
+		l.velocity[i] = l.set.Momentum*l.velocity[i] + u
 		w[i] -= l.set.Rate * l.velocity[i]
 	}
 	if l.faults.poisons() {
@@ -140,15 +162,15 @@ func (l *learner) step(ctx context.Context, n int) (loss float64, err error) {
 
 // gradients clips and sums the gradients of the batch. The sum is one of integers: it has the same bits for any number of
 // workers.
-func (l *learner) gradients() (*noise.Accumulator, error) {
+func (l *learner) gradients(batch []int, sum *noise.Accumulator) error {
 	var group errgroup.Group
-	for w, sum := range l.sums {
+	for w, part := range l.workers {
 		group.Go(func() error {
 			var g softmax.Gradient
-			sum.Reset()
-			for i := w; i < len(l.batch); i += len(l.sums) {
-				l.model.Gradient(l.data.Train[l.batch[i]], &g)
-				if err := sum.AddSparse(g.Index, g.Value); err != nil {
+			part.Reset()
+			for i := w; i < len(batch); i += len(l.workers) {
+				l.model.Gradient(l.data.Train[batch[i]], &g)
+				if err := part.AddSparse(g.Index, g.Value); err != nil {
 					return err
 				}
 			}
@@ -156,12 +178,12 @@ func (l *learner) gradients() (*noise.Accumulator, error) {
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, err
+		return err
 	}
-	for _, other := range l.sums[1:] {
-		if err := l.sums[0].Merge(other); err != nil {
-			return nil, err
+	for _, part := range l.workers {
+		if err := sum.Merge(part); err != nil {
+			return err
 		}
 	}
-	return l.sums[0], nil
+	return nil
 }

@@ -19,7 +19,6 @@ import (
 	"github.com/surefoot-ml/surefoot/examples/dpsgd/internal/dataset"
 	"github.com/surefoot-ml/surefoot/examples/dpsgd/internal/softmax"
 	"github.com/surefoot-ml/surefoot/privacy"
-	"github.com/surefoot-ml/surefoot/privacy/noise"
 	"github.com/surefoot-ml/surefoot/ratelimit"
 	"github.com/surefoot-ml/surefoot/retry"
 	"github.com/surefoot-ml/surefoot/validate"
@@ -209,23 +208,9 @@ func (r *run) resumeSettings(trail string) error {
 }
 
 func (r *run) openLearner() (err error) {
-	if r.learner, err = newLearner(r.data, r.set); err != nil {
+	r.budget = &budget{log: r.log, run: r.id}
+	if r.learner, err = newLearner(r.data, r.set, r.budget, r.key); err != nil {
 		return err
-	}
-	r.learner.sources = func(step int) ([]noise.Source, error) {
-		sources := make([]noise.Source, noiseParts)
-		for i := range sources {
-			if r.key != 0 {
-				sources[i] = noise.NewNotPrivate(r.key, uint64(step), uint64(i))
-				continue
-			}
-			fresh, err := noise.NewCrypto()
-			if err != nil {
-				return nil, err
-			}
-			sources[i] = fresh
-		}
-		return sources, nil
 	}
 	if r.faults {
 		r.learner.faults = newFaultPlan(r.faultSeed, r.set.Steps)
@@ -233,14 +218,12 @@ func (r *run) openLearner() (err error) {
 	return nil
 }
 
-func (r *run) openBudget(trail string) error {
-	event := r.learner.event()
-	filter, err := privacy.NewFilter(privacy.Budget{Epsilon: r.set.Epsilon, Delta: r.set.Delta}, event)
+func (r *run) openBudget(trail string) (err error) {
+	r.budget.event = r.learner.event()
+	r.budget.filter, err = privacy.NewFilter(privacy.Budget{Epsilon: r.set.Epsilon, Delta: r.set.Delta}, r.budget.event)
 	if err != nil {
 		return err
 	}
-	r.budget = &budget{filter: filter, event: event, log: r.log, run: r.id}
-	r.learner.release = r.budget.release
 	r.before, err = r.budget.recharge(trail)
 	return err
 }

@@ -322,18 +322,13 @@ func TestKilled(t *testing.T) {
 // A step that nobody has paid for does not draw noise.
 func TestUnpaidReleaseIsRefused(t *testing.T) {
 	t.Parallel()
-	l, err := newLearner(toy(), settings{Steps: 1, Batch: 60, Noise: 1, Clip: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &budget{}
-	l.release = b.release
 	o := testOptions(t, "-not-private-key", "1")
 	r := &run{options: o, data: toy(), progress: &progress{}}
 	if err := r.openLearner(); err != nil {
 		t.Fatal(err)
 	}
-	r.learner.release, r.learner.faults = b.release, nil
+	b := r.budget
+	b.event, r.learner.faults = r.learner.event(), nil
 	if _, err := r.learner.step(t.Context(), 1); !errors.Is(err, errUncharged) {
 		t.Fatalf("%v", err)
 	}
@@ -346,6 +341,11 @@ func TestUnpaidReleaseIsRefused(t *testing.T) {
 	}
 	if _, err := r.learner.step(t.Context(), 2); !errors.Is(err, errUncharged) {
 		t.Fatalf("one charge paid for two releases: %v", err)
+	}
+	b.paid.Store(true)
+	b.event.Gaussian.StdDev *= 2
+	if _, err := r.learner.step(t.Context(), 2); !errors.Is(err, errUncharged) {
+		t.Fatalf("a cheaper charge paid: %v", err)
 	}
 }
 

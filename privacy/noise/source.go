@@ -87,13 +87,18 @@ type NotPrivate struct {
 
 // NewNotPrivate returns the source with the given key, for instance a seed and a step number. Equal keys give equal words.
 func NewNotPrivate(key ...uint64) *NotPrivate {
+	n := new(NotPrivate)
+	n.Rekey(key...)
+	return n
+}
+
+// Rekey begins anew under another key: a step that draws under a key of its own can be repeated alone.
+func (n *NotPrivate) Rekey(key ...uint64) {
 	b := make([]byte, 0, 8*len(key))
 	for _, k := range key {
 		b = binary.LittleEndian.AppendUint64(b, k)
 	}
-	n := new(NotPrivate)
 	n.stream.Seed(sha256.Sum256(b))
-	return n
 }
 
 // Uint64 returns the next word.
