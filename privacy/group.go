@@ -90,20 +90,13 @@ type groupJSON struct {
 
 // MarshalJSON writes {"size", "event"}, the event as MarshalEvent does.
 func (g Group) MarshalJSON() ([]byte, error) {
-	event, err := MarshalEvent(g.Event)
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(groupJSON{g.Size, event})
+	return wrap(g.Event, func(event json.RawMessage) any { return groupJSON{g.Size, event} })
 }
 
 // UnmarshalJSON reads what MarshalJSON writes, with known fields only.
 func (g *Group) UnmarshalJSON(data []byte) error {
 	var v groupJSON
-	if err := strict(data, &v); err != nil {
-		return err
-	}
-	e, err := UnmarshalEvent(v.Event)
+	e, err := unwrap(data, &v, &v.Event)
 	if err != nil {
 		return err
 	}

@@ -145,6 +145,23 @@ func complete(params []byte, e Event) error {
 	return nil
 }
 
+// wrap marshals what outer makes of an event's JSON.
+func wrap(e Event, outer func(json.RawMessage) any) ([]byte, error) {
+	event, err := MarshalEvent(e)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(outer(event))
+}
+
+// unwrap reads into v, with known fields only, and returns the event whose JSON it finds in inner, a field of v.
+func unwrap(data []byte, v any, inner *json.RawMessage) (Event, error) {
+	if err := strict(data, v); err != nil {
+		return nil, err
+	}
+	return UnmarshalEvent(*inner)
+}
+
 // strict decodes one JSON value with known fields only.
 func strict(data []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(data))

@@ -42,11 +42,16 @@ func (m sampledGaussian) logMoment(a float64) float64 {
 	return bound
 }
 
-// binomial is the sum over i of C(n,i) q^i (1-q)^(n-i) e^((i²-i)/(2 sigma²)) in the form free of cancellation: the weights of
-// C(n,i) q^i (1-q)^(n-i) sum to 1 and the exponent is 0 for i < 2, so A-1 is the sum over i >= 2 with expm1 for exp.
 func (m sampledGaussian) binomial(n int) float64 {
-	logQ, logP := math.Log(m.q), math.Log1p(-m.q)
 	half := 1 / (2 * m.sigma * m.sigma)
+	sum := binomialSum(n, m.q, func(i float64) float64 { return i * (i - 1) * half })
+	return sum.log1p(1, 0)
+}
+
+// binomialSum is the sum over i of C(n,i) q^i (1-q)^(n-i) e^y(i), less 1, in the form free of cancellation: the weights of e^y sum to 1
+// and y is 0 for i < 2, so it is the sum over i >= 2 with expm1 for exp. A y that is good to 5 ulp will do.
+func binomialSum(n int, q float64, exponent func(i float64) float64) scaled {
+	logQ, logP := math.Log(q), math.Log1p(-q)
 	var sum scaled
 	var choose compensated
 	chooseErr := 0.0
@@ -58,7 +63,7 @@ func (m sampledGaussian) binomial(n int) float64 {
 			continue
 		}
 		hits, misses := float64(i)*logQ, float64(n-i)*logP
-		e, y := choose.value()+hits+misses, float64(i)*float64(i-1)*half
+		e, y := choose.value()+hits+misses, exponent(float64(i))
 		eta := chooseErr - 5*(hits+misses) + 5*y + 20
 		if y > 50 {
 			sum.add(e+y, 1, eta)
@@ -66,7 +71,7 @@ func (m sampledGaussian) binomial(n int) float64 {
 			sum.add(e, math.Expm1(y), eta)
 		}
 	}
-	return sum.log1p(1, 0)
+	return sum
 }
 
 // closed bounds A from above for real orders: (1+y)^a <= sum over j <= floor(a) of C(a,j) y^j, plus y^a, by induction on a from

@@ -55,20 +55,13 @@ type repeatedJSON struct {
 
 // MarshalJSON writes {"event", "count"}, the event as MarshalEvent does.
 func (r Repeated) MarshalJSON() ([]byte, error) {
-	event, err := MarshalEvent(r.Event)
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(repeatedJSON{event, r.Count})
+	return wrap(r.Event, func(event json.RawMessage) any { return repeatedJSON{event, r.Count} })
 }
 
 // UnmarshalJSON reads what MarshalJSON writes, with known fields only.
 func (r *Repeated) UnmarshalJSON(data []byte) error {
 	var v repeatedJSON
-	if err := strict(data, &v); err != nil {
-		return err
-	}
-	e, err := UnmarshalEvent(v.Event)
+	e, err := unwrap(data, &v, &v.Event)
 	if err != nil {
 		return err
 	}

@@ -66,20 +66,13 @@ type sampledJSON struct {
 
 // MarshalJSON writes {"rate", "event"}, the event as MarshalEvent does.
 func (s Sampled) MarshalJSON() ([]byte, error) {
-	event, err := MarshalEvent(s.Event)
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(sampledJSON{s.Rate, event})
+	return wrap(s.Event, func(event json.RawMessage) any { return sampledJSON{s.Rate, event} })
 }
 
 // UnmarshalJSON reads what MarshalJSON writes, with known fields only.
 func (s *Sampled) UnmarshalJSON(data []byte) error {
 	var v sampledJSON
-	if err := strict(data, &v); err != nil {
-		return err
-	}
-	e, err := UnmarshalEvent(v.Event)
+	e, err := unwrap(data, &v, &v.Event)
 	if err != nil {
 		return err
 	}
@@ -151,7 +144,7 @@ func (m sampledNoise) logMoment(a float64) float64 {
 // log returns an upper bound on the logarithm of the sum.
 func (s *scaled) log() float64 {
 	l := math.Log(s.total(1, 0))
-	return s.shift + l + 8*ulp*(s.shift+math.Abs(l))
+	return s.shift + l + 8*ulp*(math.Abs(s.shift)+math.Abs(l))
 }
 
 // pureEpsilon returns log(1+q·(e^eps-1)), rounded up.
@@ -163,28 +156,5 @@ func (m sampledNoise) pureEpsilon(eps float64) float64 {
 	return up(math.Log1p(up(m.q*math.Expm1(eps), 2000)), 8)
 }
 
-// binomial is the sum over i of C(n,i) q^i (1-q)^(n-i) E[r^i] less 1, A(n)-1, in the form free of cancellation: E[r^i] is 1 for i < 2, and the
-// weights sum to 1.
-func (m sampledNoise) binomial(n int) scaled {
-	logQ, logP := math.Log(m.q), math.Log1p(-m.q)
-	var sum scaled
-	var choose compensated
-	chooseErr := 0.0
-	for i := 1; i <= n; i++ {
-		step := math.Log(float64(n-i+1) / float64(i))
-		choose.add(step)
-		chooseErr += 1 + 4*math.Abs(step)
-		if i < 2 {
-			continue
-		}
-		hits, misses := float64(i)*logQ, float64(n-i)*logP
-		e, y := choose.value()+hits+misses, m.base.logMoment(float64(i))
-		eta := chooseErr - 5*(hits+misses) + 5*y + 20
-		if y > 50 {
-			sum.add(e+y, 1, eta)
-		} else {
-			sum.add(e, math.Expm1(y), eta)
-		}
-	}
-	return sum
-}
+// binomial is A(n)-1.
+func (m sampledNoise) binomial(n int) scaled { return binomialSum(n, m.q, m.base.logMoment) }
