@@ -9,6 +9,7 @@ require (
 	github.com/surefoot-ml/surefoot v0.0.0
 	golang.org/x/sync v0.22.0
 	golang.org/x/time v0.15.0
+	gonum.org/v1/gonum v0.17.0
 )
 
 require github.com/bits-and-blooms/bitset v1.24.4 // indirect

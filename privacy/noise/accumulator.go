@@ -24,6 +24,8 @@ const (
 	maxDim        = 1 << 36
 	// Sums of contributions stay below 2^sumBits in every coordinate, which leaves room for the noise.
 	sumBits = 61
+	// So many samples are drawn before the first is used: how long one of them took cannot be seen.
+	noiseAhead = 512
 )
 
 // Accumulator sums the contributions of the records of one logical batch and releases the noisy sum.
@@ -99,8 +101,15 @@ func (a *Accumulator) Dim() int {
 func (a *Accumulator) Clip() float64 { return a.clip }
 
 // SetClip changes the clip norm, those of the layers in proportion, between two batches: it refuses while contributions are held.
-// The sensitivity in grid steps, and with it what a multiplier costs, stay as they are.
+// The sensitivity in grid steps, and with it what a multiplier costs, stay as they are. What a trainer owns is for the trainer to set.
 func (a *Accumulator) SetClip(clip float64) error {
+	if a.lent {
+		return fmt.Errorf("%w: clip set for a sum that its trainer releases", ErrInvalid)
+	}
+	return a.setClip(clip)
+}
+
+func (a *Accumulator) setClip(clip float64) error {
 	if err := checkClip(clip); err != nil {
 		return err
 	}
@@ -138,7 +147,15 @@ func (a *Accumulator) Add(g []float64) error {
 	if len(g) != a.Dim() {
 		return fmt.Errorf("%w: vector of length %d, want %d", ErrInvalid, len(g), a.Dim())
 	}
-	return a.add(nil, g, nil)
+	return add(a, nil, g, nil)
+}
+
+// AddFloat32 is Add of the same numbers in float32, with the same bits.
+func (a *Accumulator) AddFloat32(g []float32) error {
+	if len(g) != a.Dim() {
+		return fmt.Errorf("%w: vector of length %d, want %d", ErrInvalid, len(g), a.Dim())
+	}
+	return add(a, nil, g, nil)
 }
 
 // AddSparse is Add of the vector that is g[j] at index[j] and zero elsewhere, with the same bits. The indices must be strictly
@@ -155,7 +172,7 @@ func (a *Accumulator) AddSparse(index []int, g []float64) error {
 	if index == nil {
 		index = []int{}
 	}
-	return a.add(index, g, nil)
+	return add(a, index, g, nil)
 }
 
 // AddWithNorm is Add for a caller who knows the norm of g, one per layer: they save the pass that computes it. A norm may fall short
@@ -165,15 +182,15 @@ func (a *Accumulator) AddWithNorm(g []float64, norms ...float64) error {
 	if len(g) != a.Dim() || len(norms) != len(a.parts) {
 		return fmt.Errorf("%w: vector of length %d with %d norms, want %d with %d", ErrInvalid, len(g), len(norms), a.Dim(), len(a.parts))
 	}
-	return a.add(nil, g, norms)
+	return add(a, nil, g, norms)
 }
 
 // add takes a dense vector if index is nil, and measures it if norms is.
-func (a *Accumulator) add(index []int, g, norms []float64) error {
+func add[F float](a *Accumulator, index []int, g []F, norms []float64) error {
 	if err := a.room(1); err != nil {
 		return err
 	}
-	clipped, ok := a.factors(index, g, norms)
+	clipped, ok := factors(a, index, g, norms)
 	if !ok && a.strict {
 		return ErrNonFinite
 	}
@@ -185,7 +202,7 @@ func (a *Accumulator) add(index []int, g, norms []float64) error {
 	if clipped {
 		a.clipped++
 	}
-	if !a.deposit(index, g, norms != nil) {
+	if !deposit(a, index, g) {
 		a.dropped++
 	} else if a.adaptive != nil {
 		a.adaptive.count(a, clipped)
@@ -202,8 +219,11 @@ func (a *Accumulator) room(n int) error {
 	return nil
 }
 
-// Merge moves what other has added to a, and resets other. It refuses other shapes, other clip norms, and a itself.
+// Merge moves what other has added to a, and resets other. It refuses other shapes, other clip norms, a itself, and what a trainer owns.
 func (a *Accumulator) Merge(other *Accumulator) error {
+	if other != nil && other.lent {
+		return fmt.Errorf("%w: merge takes from a sum that its trainer releases", ErrInvalid)
+	}
 	if other == nil || other == a || len(other.sum) != len(a.sum) || other.clip != a.clip || !slices.Equal(other.parts, a.parts) ||
 		(other.adaptive == nil) != (a.adaptive == nil) || (a.adaptive != nil && *other.adaptive != *a.adaptive) {
 		return fmt.Errorf("%w: merge needs another accumulator of dimension %d, clip %v and the same layers and quantile", ErrInvalid, a.Dim(), a.clip)
@@ -277,10 +297,16 @@ func (a *Accumulator) release(dst []float64, multiplier float64, srcs []Source) 
 	grid := a.clip / a.unit
 	var wg sync.WaitGroup
 	for i, src := range srcs {
-		lo, hi := len(dst)*i/len(srcs), len(dst)*(i+1)/len(srcs)
+		share := len(dst)/len(srcs) + 1
+		lo, hi := min(i*share, len(dst)), min((i+1)*share, len(dst))
 		part := func() {
-			for j := lo; j < hi; j++ {
-				dst[j] = float64(a.sum[j]+noise.Sample(src)) * grid
+			var ahead [noiseAhead]int64
+			for at := lo; at < hi; at += noiseAhead {
+				drawn := ahead[:min(noiseAhead, hi-at)]
+				noise.Fill(drawn, src)
+				for j, z := range drawn {
+					dst[at+j] = float64(a.sum[at+j]+z) * grid
+				}
 			}
 		}
 		if i == len(srcs)-1 {

@@ -15,7 +15,7 @@ func (p *part) span(index []int, from int) (to int) {
 }
 
 // factors finds what each part of a vector is multiplied by to turn it into grid steps, clipped.
-func (a *Accumulator) factors(index []int, g, norms []float64) (clipped, ok bool) {
+func factors[F float](a *Accumulator, index []int, g []F, norms []float64) (clipped, ok bool) {
 	f := a.unit / a.clip
 	from := 0
 	for i := range a.parts {
@@ -52,24 +52,23 @@ func (a *Accumulator) forget() {
 	}
 }
 
-// deposit adds a vector, times the factors of its parts. threshold keeps contributions below the squared norm allowed; should it
-// ever fail to, the contribution is taken out again: the sensitivity is a fact about integers and rests on no floating-point argument.
-func (a *Accumulator) deposit(index []int, g []float64, untrusted bool) bool {
+// deposit adds a vector, times the factors of its parts. It measures what it adds in integers: a contribution that is longer than it may
+// be, because a caller's norm was wrong or the argument for threshold, is taken out again. Sensitivity rests on that alone.
+func deposit[F float](a *Accumulator, index []int, g []F) bool {
 	from := 0
 	for i := range a.parts {
 		p := &a.parts[i]
 		to := p.span(index, from)
-		n, square := to-from, uint64(0)
-		switch {
-		case untrusted:
-			n, square = addChecked(a.sum[p.first:p.end], g[from:to], p.factor, p.square)
-		case index == nil:
-			square = addDense(a.sum[p.first:p.end], g[from:to], p.factor)
-		default:
-			square = addSparse(a.sum, index[from:to], g[from:to], p.factor)
+		n, ok := 0, false
+		if index == nil && p.square < 1<<53 {
+			n, ok = addDense(a.sum[p.first:p.end], g[from:to], p.factor, p.square)
+		} else if index == nil {
+			n, ok = addEach(a.sum[p.first:p.end], nil, g[from:to], p.factor, p.square)
+		} else {
+			n, ok = addEach(a.sum, index[from:to], g[from:to], p.factor, p.square)
 		}
-		if n < to-from || square > p.square {
-			a.withdraw(index, g[:from+n])
+		if !ok {
+			withdraw(a, index, g[:from+n])
 			return false
 		}
 		from = to
@@ -78,7 +77,7 @@ func (a *Accumulator) deposit(index []int, g []float64, untrusted bool) bool {
 }
 
 // withdraw takes out what deposit has added of a vector, of which it got through g.
-func (a *Accumulator) withdraw(index []int, g []float64) {
+func withdraw[F float](a *Accumulator, index []int, g []F) {
 	from := 0
 	for i := range a.parts {
 		p := &a.parts[i]
@@ -88,61 +87,37 @@ func (a *Accumulator) withdraw(index []int, g []float64) {
 			if index != nil {
 				at = index[j]
 			}
-			a.sum[at] -= steps(g[j], p.factor)
+			a.sum[at] -= steps(float64(g[j]), p.factor)
 		}
 		from = to
 	}
 }
 
-// Adding 1.5·2^52 leaves a float64 no bits below one: it rounds to even, and the integer stands in the low bits.
-const shifter = 0x1.8p52
-
-// steps rounds x·f, which must be below 2^51, to an integer. The conversion forbids fusing, so that every machine has the same bits.
-func steps(x, f float64) int64 {
-	return int64(math.Float64bits(float64(x*f)+shifter)) - int64(math.Float64bits(shifter))
+// addDense adds the vector, times f, to sum. It returns how many coordinates it has added, all of them, and whether their squared norm is at most
+// limit, which is below 2^53.
+func addDense[F float](sum []int64, g []F, f float64, limit uint64) (added int, ok bool) {
+	n, square := wideSteps(sum, g, f)
+	square += addSteps(sum[n:], g[n:], f)
+	return len(g), square <= float64(limit)
 }
 
-// addDense adds the vector, times f, to sum, and returns its squared norm. Two lanes keep the multiplier busy.
-func addDense(sum []int64, g []float64, f float64) uint64 {
-	sum = sum[:len(g)]
-	var s, t uint64
-	i := 0
-	for ; i+2 <= len(g) && i+2 <= len(sum); i += 2 {
-		m, n := steps(g[i], f), steps(g[i+1], f)
-		sum[i] += m
-		sum[i+1] += n
-		s += uint64(m * m)
-		t += uint64(n * n)
-	}
-	for ; i < len(g); i++ {
-		n := steps(g[i], f)
-		sum[i] += n
-		s += uint64(n * n)
-	}
-	return s + t
-}
-
-func addSparse(sum []int64, index []int, g []float64, f float64) (square uint64) {
+// addEach is addDense of a vector that is g[j] at index[j], or dense if index is nil, for a limit of up to 2^62. It stops where the squared
+// norm passes it. One step moves square by at most that, so that it cannot wrap around unseen.
+func addEach[F float](sum []int64, index []int, g []F, f float64, limit uint64) (added int, ok bool) {
+	var square uint64
 	for j, x := range g {
-		n := steps(x, f)
-		sum[index[j]] += n
-		square += uint64(n * n)
-	}
-	return square
-}
-
-// addChecked is addDense that assumes nothing about the length of the vector: it stops where the squared norm passes limit, at most
-// 2^62, and returns how many coordinates it has added. One step moves square by less than 2^63, so that it cannot wrap around unseen.
-func addChecked(sum []int64, g []float64, f float64, limit uint64) (added int, square uint64) {
-	for i, x := range g {
-		if !(math.Abs(x*f) <= 0x1p31) {
-			return i, math.MaxUint64
+		if !(math.Abs(float64(x)*f) <= 0x1p31) {
+			return j, false
 		}
-		n := steps(x, f)
-		sum[i] += n
+		at := j
+		if index != nil {
+			at = index[j]
+		}
+		n := steps(float64(x), f)
+		sum[at] += n
 		if square += uint64(n * n); square > limit {
-			return i + 1, square
+			return j + 1, false
 		}
 	}
-	return len(g), square
+	return len(g), true
 }

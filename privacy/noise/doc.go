@@ -61,8 +61,18 @@
 // |r| >= cos(θ/2)·|value on the real line| costs a factor cos(θ/2)^(1-a), θ = y|μ|/s²; the excess stays negligible as long as the
 // order is small against (ms)², 10^6 or more.
 //
+// # Ghost clipping
+//
+// A framework that knows the norm of a gradient before the gradient can skip measuring it: [Accumulator.AddWithNorm]. There is no way to add
+// a sum that the framework has clipped by itself, from factors, without the gradients of single records, because one record is not bounded in such a
+// sum. Each sum rounds in floating point and on the grid once for all its records, and to remove a record from a batch moves others
+// from one micro-batch into another: all sums change by their rounding, sqrt(d) steps and the float errors for each micro-batch, not for each
+// record. A NaN in one record makes the whole sum NaN, and the others are lost with it. And nothing could check in integers, as Add
+// does, that the factors were applied.
+//
 // # What is not covered
 //
-// Sampling times depend on the values drawn, as in every rejection sampler. Examples, Dropped and Clipped count private things:
+// Sampling times depend on the values drawn, as in every rejection sampler. Release draws 512 samples before it uses the first, so that what
+// can be timed is the time of hundreds; it does not depend on the sum. Examples, Dropped and Clipped count private things:
 // log them only where the raw data may be seen.
 package noise

@@ -54,7 +54,7 @@ func Example() {
 	left, err := filter.Remaining(step)
 	fmt.Println("steps left:", left, err)
 	// Output:
-	// gradient 0.60, private noise: false
+	// gradient 0.56, private noise: false
 	// steps left: 156 <nil>
 }
 

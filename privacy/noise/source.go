@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math/bits"
 	"math/rand/v2"
 )
@@ -22,12 +23,14 @@ func Private(src Source) bool {
 	return ok && p.Private()
 }
 
-const keystreamBuffer = 16 << 10
+const keystreamBuffer = 16 << 10 // a power of two
 
 // Crypto is an AES-256-CTR keystream under a key from crypto/rand: the source for noise that protects data.
 //
-// The zero Crypto is ready; it draws its key on first use.
+// The zero Crypto is ready; it draws its key on first use. A Crypto must not be copied: both would give the same words, and noise that is
+// used twice can be subtracted.
 type Crypto struct {
+	_      noCopy
 	stream cipher.Stream
 	left   int // unused bytes at the end of buf
 	buf    [keystreamBuffer]byte
@@ -60,9 +63,17 @@ func (c *Crypto) Uint64() uint64 {
 	if c.left == 0 {
 		c.refill()
 	}
-	w := binary.LittleEndian.Uint64(c.buf[keystreamBuffer-c.left:])
+	at := uint(-c.left) & (keystreamBuffer - 8) // left bytes from the end
 	c.left -= 8
-	return w
+	return binary.LittleEndian.Uint64(c.buf[at:])
+}
+
+// unread returns the bytes of the next words, at least one; who takes some of them lowers left.
+func (c *Crypto) unread() []byte {
+	if c.left == 0 {
+		c.refill()
+	}
+	return c.buf[keystreamBuffer-c.left:]
 }
 
 func (c *Crypto) refill() {
@@ -75,6 +86,15 @@ func (c *Crypto) refill() {
 	c.stream.XORKeyStream(c.buf[:], c.buf[:])
 	c.left = keystreamBuffer
 }
+
+// Format writes that it is a Crypto, for every verb: what it holds is noise to come.
+func (*Crypto) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "noise.Crypto") }
+
+// noCopy makes go vet complain about copies.
+type noCopy struct{}
+
+func (*noCopy) Lock()   {}
+func (*noCopy) Unlock() {}
 
 // Private reports true.
 func (c *Crypto) Private() bool { return true }
@@ -100,6 +120,9 @@ func (n *NotPrivate) Rekey(key ...uint64) {
 	}
 	n.stream.Seed(sha256.Sum256(b))
 }
+
+// Format writes that it is not private, for every verb.
+func (*NotPrivate) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "noise.NotPrivate") }
 
 // Uint64 returns the next word.
 func (n *NotPrivate) Uint64() uint64 { return n.stream.Uint64() }

@@ -2,6 +2,7 @@ package noise
 
 import (
 	"fmt"
+	"log/slog"
 	"runtime"
 
 	"github.com/surefoot-ml/surefoot/privacy"
@@ -91,9 +92,24 @@ func (t *Trainer) Private() bool {
 	return true
 }
 
+// String says how many steps were begun, and whether they protect anyone.
+func (t *Trainer) String() string {
+	private := "private"
+	if !t.Private() {
+		private = "NOT private, noise can be predicted"
+	}
+	return fmt.Sprintf("noise.Trainer: %d steps, %s", t.step, private)
+}
+
+// LogValue is the same for package log/slog.
+func (t *Trainer) LogValue() slog.Value {
+	return slog.GroupValue(slog.Int("steps", t.step), slog.Bool("private", t.Private()))
+}
+
 // Step writes the noisy mean gradient of one batch into dst and returns the event that was charged for it, nil in the further steps of
 // a period. It calls add once, which adds the contribution of each record of the batch to sum, in any number of pieces: to sum itself
-// or to the accumulators of workers that it merges into sum. Both arguments are on loan: add must not keep them.
+// or to the accumulators of workers that it merges into sum; these must be empty when it begins, so Reset what an error has left in them.
+// Both arguments are on loan: add must not keep them.
 //
 // An error that comes from the budget, or before it, changes nothing. Once it was charged a step counts, whatever add does: an error of
 // add, or more contributions than the batch has records, releases nothing and returns the event with the error.
@@ -107,7 +123,7 @@ func (t *Trainer) Step(dst []float64, add func(batch []int, sum *Accumulator) er
 	}
 	sum.Reset()
 	if t.config.Clip != nil {
-		if err := sum.SetClip(t.config.Clip(t.step)); err != nil {
+		if err := sum.setClip(t.config.Clip(t.step)); err != nil {
 			return nil, fmt.Errorf("%w, in step %d", err, t.step)
 		}
 	}

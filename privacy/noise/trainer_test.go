@@ -1,8 +1,12 @@
 package noise
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"log/slog"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -95,6 +99,7 @@ func TestMicroBatchesAreOneStep(t *testing.T) {
 		got := make([]float64, 4)
 		_, err := tr.Step(got, func(batch []int, sum *Accumulator) error {
 			worker := accumulator(t, 4, 1)
+			require.ErrorIs(t, sum.SetClip(2), ErrInvalid, "that might depend on the batch")
 			for i := 0; i < len(batch); i += micro {
 				if err := adder(records)(batch[i:min(i+micro, len(batch))], worker); err != nil {
 					return err
@@ -103,6 +108,7 @@ func TestMicroBatchesAreOneStep(t *testing.T) {
 					return err
 				}
 				require.ErrorIs(t, sum.Release(got, 1, NewNotPrivate()), ErrInvalid, "a micro-batch must not be released by itself")
+				require.ErrorIs(t, worker.Merge(sum), ErrInvalid, "nor taken away")
 			}
 			return nil
 		})
@@ -307,6 +313,37 @@ func TestTrainerRefuses(t *testing.T) {
 	}
 	_, err := NewTrainer(good())
 	require.NoError(t, err)
+}
+
+// One source that can be predicted is enough: it is said wherever the trainer or the source is shown.
+func TestNotPrivateIsShown(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		sources []Source
+		private bool
+	}{
+		{nil, true}, {[]Source{new(Crypto), new(Crypto)}, true}, {[]Source{NewNotPrivate(1)}, false},
+		{[]Source{new(Crypto), NewNotPrivate(1)}, false}, {[]Source{NewNotPrivate(1), new(Crypto)}, false},
+		{[]Source{&script{}}, false}, {[]Source{counting{Source: new(Crypto)}}, false},
+	} {
+		tr := trainer(t, TrainerConfig{Sampler: poisson(t, 10, .5), Sum: accumulator(t, 1, 1), Budget: &till{}, Multiplier: Constant(1), Sources: c.sources})
+		require.Equal(t, c.private, tr.Private())
+		var log bytes.Buffer
+		slog.New(slog.NewTextHandler(&log, nil)).Info("run", "trainer", tr)
+		require.Contains(t, log.String(), fmt.Sprint("trainer.private=", c.private))
+		for _, shown := range []string{fmt.Sprint(tr), fmt.Sprintf("%+v", tr)} {
+			require.Equal(t, !c.private, strings.Contains(shown, "NOT private"), shown)
+		}
+	}
+	// Keys and words never reach a log.
+	crypto, err := NewCrypto()
+	require.NoError(t, err)
+	crypto.Uint64()
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d", "%q"} {
+		require.Equal(t, "noise.Crypto", fmt.Sprintf(verb, crypto))
+		require.Equal(t, "noise.NotPrivate", fmt.Sprintf(verb, NewNotPrivate(12345)))
+		require.NotContains(t, fmt.Sprintf(verb, TrainerConfig{Sources: []Source{crypto}}), "buf")
+	}
 }
 
 func TestStepAllocations(t *testing.T) {
