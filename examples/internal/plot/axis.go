@@ -24,10 +24,12 @@ type axis struct {
 	ticks    []float64
 	decimals int // of the labels
 	exponent bool
+	decades  bool // the values are logarithms to base 10
 }
 
-// newAxis returns an axis over r with about the wanted number of ticks. It makes up a range if r has none or is a point.
-func newAxis(r span, wanted int, from, to float64) axis {
+// newAxis returns an axis over r with about the wanted number of ticks, at whole decades only if the values are logarithms and there are
+// two. It makes up a range if r has none or is a point.
+func newAxis(r span, wanted int, from, to float64, decades bool) axis {
 	switch {
 	case r.low > r.high:
 		r = span{0, 1}
@@ -35,8 +37,11 @@ func newAxis(r span, wanted int, from, to float64) axis {
 		half := max(math.Abs(r.low)/10, 0.5)
 		r = span{r.low - half, r.high + half}
 	}
-	a := axis{span: r, from: from, to: to}
+	a := axis{span: r, from: from, to: to, decades: decades}
 	step := roundStep((r.high - r.low) / float64(wanted))
+	if decades && math.Floor(r.high) > math.Ceil(r.low) {
+		step = max(1, step)
+	}
 	for k := math.Ceil(r.low/step - 1e-9); k*step <= r.high+1e-9*step && len(a.ticks) < 4*wanted; k++ {
 		a.ticks = append(a.ticks, k*step+0) // a sum with zero turns -0 to 0
 	}
@@ -62,6 +67,9 @@ func (a *axis) at(v float64) float64 {
 }
 
 func (a *axis) label(v float64) string {
+	if a.decades {
+		return strconv.FormatFloat(math.Pow(10, v), 'g', 3, 64)
+	}
 	if a.exponent {
 		return strconv.FormatFloat(v, 'g', 4, 64)
 	}

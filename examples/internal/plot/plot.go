@@ -18,6 +18,7 @@ type Chart struct {
 	XLabel   string
 	Panels   []Panel // from top to bottom
 	Marks    []Mark
+	LogX     bool // the horizontal axis is logarithmic: what is not positive is not drawn
 }
 
 // Panel is one pair of axes. Its vertical range is that of its lines and limits.
@@ -26,6 +27,7 @@ type Panel struct {
 	Lines    []Line
 	Limits   []Limit
 	FromZero bool // the vertical axis starts at zero, or ends there if all is negative
+	LogY     bool // the vertical axis is logarithmic, whatever FromZero says: what is not positive is not drawn
 }
 
 // Line joins points. A point that is not finite interrupts the line.
@@ -94,6 +96,7 @@ func (c *Chart) WriteSVG(w io.Writer) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	c = c.scaled()
 	n := float64(len(c.Panels))
 	bottom := top + n*panelHeight + (n-1)*panelGap
 	height := bottom + bottomMargin
@@ -138,7 +141,7 @@ func (c *Chart) horizontal() axis {
 	for _, m := range c.Marks {
 		r.add(m.X)
 	}
-	return newAxis(r, 8, left, right)
+	return newAxis(r, 8, left, right, c.LogX)
 }
 
 func (p *Panel) vertical(y0 float64) axis {
@@ -162,7 +165,7 @@ func (p *Panel) vertical(y0 float64) axis {
 			r.high += 2 * pad // room for the name above the limit
 		}
 	}
-	if p.FromZero && low <= high {
+	if p.FromZero && !p.LogY && low <= high {
 		if low >= 0 {
 			r.low = 0
 		}
@@ -170,7 +173,7 @@ func (p *Panel) vertical(y0 float64) axis {
 			r.high = 0
 		}
 	}
-	return newAxis(r, 5, y0+panelHeight, y0)
+	return newAxis(r, 5, y0+panelHeight, y0, p.LogY)
 }
 
 // draw draws the axes and what is on them; the last panel has the labels of the horizontal axis.

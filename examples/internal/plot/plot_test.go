@@ -214,7 +214,7 @@ func TestTicksAreRound(t *testing.T) {
 		{5, 5, 5, "4.6 4.8 5.0 5.2 5.4"},
 		{1, -1, 5, "0.0 0.2 0.4 0.6 0.8 1.0"},
 	} {
-		a := newAxis(span{c.low, c.high}, c.wanted, 0, 100)
+		a := newAxis(span{c.low, c.high}, c.wanted, 0, 100, false)
 		var labels []string
 		for _, v := range a.ticks {
 			labels = append(labels, a.label(v))
@@ -222,6 +222,35 @@ func TestTicksAreRound(t *testing.T) {
 		if got := strings.Join(labels, " "); got != c.labels {
 			t.Errorf("%g to %g: ticks %s, want %s", c.low, c.high, got, c.labels)
 		}
+	}
+}
+
+func TestLogarithmicAxes(t *testing.T) {
+	t.Parallel()
+	c := &Chart{LogX: true, Panels: []Panel{{
+		LogY: true, FromZero: true, Limits: []Limit{{"floor", 0}, {"one", 1}},
+		Lines: []Line{{X: []float64{0, 1e-4, 1e-2, 1}, Y: []float64{0.5, 1e-3, 0, 1}}},
+	}}, Marks: []Mark{{"seen", 0.1}, {"unseen", -1}}}
+	all := draw(t, c)
+	have := strings.Join(texts(all), " ")
+	for _, want := range []string{"0.0001 0.001 0.01 0.1 1", "seen (1)", "one"} {
+		if !strings.Contains(have, want) {
+			t.Errorf("%q is not in %q", want, have)
+		}
+	}
+	if strings.Contains(have, "floor") {
+		t.Error("a limit at zero is drawn")
+	}
+	if d := lines(all)[0].attrs["d"]; strings.Count(d, "M") != 2 {
+		t.Errorf("path %q, want two dots: what is not positive is a gap", d)
+	}
+	if c.Panels[0].Lines[0].X[1] != 1e-4 || c.Marks[0].X != 0.1 {
+		t.Error("the chart was changed")
+	}
+	// Less than two decades have round ticks of the logarithm, with their values.
+	a := newAxis(span{-0.5, 0.2}, 5, 0, 100, true)
+	if len(a.ticks) < 3 || a.label(0) != "1" {
+		t.Errorf("ticks %v", a.ticks)
 	}
 }
 
@@ -248,8 +277,8 @@ func FuzzWriteSVG(f *testing.F) {
 			numbers = numbers[8:]
 		}
 		n := len(v) / 2
-		c := &Chart{Title: text, Subtitle: text, XLabel: text, Panels: []Panel{{
-			Title: text, FromZero: flag, Lines: []Line{{Name: text, X: v[:n], Y: v[n : 2*n], Faint: flag}},
+		c := &Chart{Title: text, Subtitle: text, XLabel: text, LogX: n%2 == 1, Panels: []Panel{{
+			Title: text, FromZero: flag, LogY: n%3 == 1, Lines: []Line{{Name: text, X: v[:n], Y: v[n : 2*n], Faint: flag}},
 		}}}
 		for i, x := range v {
 			c.Marks = append(c.Marks, Mark{text[:i%(len(text)+1)], x})
