@@ -81,6 +81,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.Float64Var(&o.set.Momentum, "momentum", 0, "momentum, 0 to 1")
 	f.Float64Var(&o.set.Epsilon, "epsilon", 3, "privacy budget ε: training stops before it is exceeded")
 	f.Float64Var(&o.set.Delta, "delta", 0, "δ (default 1e-5, or 1/n if that is smaller)")
+	f.IntVar(&o.set.Canaries, "canaries", 0, "audit the run with this `number` of made-up examples, half of which are in the training part")
 	f.BoolVar(&o.faults, "faults", true, "make steps fail, according to a plan drawn from -fault-seed")
 	f.Uint64Var(&o.faultSeed, "fault-seed", 1, "`seed` of the fault plan")
 	f.Uint64Var(&o.key, "not-private-key", 0, "draw batches and noise from this `key`, so that runs can be repeated: NOT PRIVATE")

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/surefoot-ml/surefoot/privacy/leakage"
 )
 
 // report is what a run leaves behind, as text and as JSON.
@@ -33,6 +35,8 @@ type report struct {
 		Method  string  `json:"method"`
 		Left    int     `json:"left"` // further steps that the budget admits
 	} `json:"privacy"`
+
+	Canaries *leakage.Report `json:"canaries,omitempty"` // what they show, at least
 
 	Steps struct {
 		Applied  int `json:"applied"`
@@ -95,6 +99,9 @@ func (r *report) write(w io.Writer) error {
 	}
 	row("", "noise multiplier %g, clip %g, sampling %d of %d; the budget admits %d more steps",
 		r.Settings.Noise, r.Settings.Clip, r.Settings.Batch, r.Examples, r.Privacy.Left)
+	if c := r.Canaries; c != nil {
+		row("  canaries", "%d, of which %d are in the training part: they show ε ≥ %.4f at confidence %g, %v", c.Members+c.NonMembers, c.Members, c.Epsilon, c.Confidence, c.Verdict)
+	}
 	row("  steps", "%d applied; %d charged, %d of them released noise, %d attempts were retries", r.Steps.Applied, r.Steps.Charged, r.Steps.Released, r.Steps.Retries)
 	if r.Steps.Before > 0 {
 		row("", "%d charges by earlier processes of this run", r.Steps.Before)

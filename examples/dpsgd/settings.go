@@ -10,6 +10,7 @@ type settings struct {
 	Momentum float64 `json:"momentum"` // 0 to 1
 	Epsilon  float64 `json:"epsilon"`
 	Delta    float64 `json:"delta"`
+	Canaries int     `json:"canaries,omitempty"` // made-up examples that are in the training part or not, by a coin each
 }
 
 // The defaults were chosen on a part of the training examples, without privacy, which is fair because these data are public.
