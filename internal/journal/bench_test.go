@@ -10,13 +10,15 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/surefoot-ml/surefoot/internal/durable"
 )
 
 const benchSize = 128 // bytes of a payload
 
 // counted counts the syncs of files.
 type counted struct {
-	osDirectory
+	stored
 	syncs *atomic.Int64
 }
 
@@ -26,12 +28,12 @@ type countedFile struct {
 }
 
 func (c counted) open(name string) (file, error) {
-	f, err := c.osDirectory.open(name)
+	f, err := c.stored.open(name)
 	return countedFile{f, c.syncs}, err
 }
 
 func (c counted) create(name string) (file, error) {
-	f, err := c.osDirectory.create(name)
+	f, err := c.stored.create(name)
 	return countedFile{f, c.syncs}, err
 }
 
@@ -87,10 +89,10 @@ func (s *bare) append(p []byte) error {
 func BenchmarkAppend(b *testing.B) {
 	for _, writers := range []int{1, 8, 64, 256} {
 		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
-			dir := counted{osDirectory(b.TempDir()), new(atomic.Int64)}
+			dir := counted{stored{durable.OS(b.TempDir())}, new(atomic.Int64)}
 			j, err := openIn(dir, "x", Options{})
 			require.NoError(b, err)
-			other := osDirectory(b.TempDir())
+			other := stored{durable.OS(b.TempDir())}
 			plain, err := other.create("plain")
 			require.NoError(b, err)
 			shared, err := other.create("bare")
@@ -153,7 +155,7 @@ func BenchmarkReplay(b *testing.B) {
 			j, err := Open(dir, Options{})
 			require.NoError(b, err)
 			require.NoError(b, j.Close())
-			f, err := osDirectory(dir).open(fileName)
+			f, err := stored{durable.OS(dir)}.open(fileName)
 			require.NoError(b, err)
 			r := replay{file: f, size: headerSize + frameSize}
 			require.NoError(b, r.run())

@@ -97,8 +97,8 @@ func (j *Journal) finish(g *group) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.crowd += j.waiting.Load()
-	if cap(buf) <= maxGroup {
-		j.spare = buf
+	if cap(buf) <= 2*maxGroup && len(j.spares) < 2 { // append grows a full one beyond maxGroup
+		j.spares = append(j.spares, buf)
 	}
 }
 

@@ -3,11 +3,13 @@ package journal
 import (
 	"errors"
 	"fmt"
+
+	"github.com/surefoot-ml/surefoot/internal/durable"
 )
 
 var (
 	// ErrLocked is matched by the error of Open while another [Journal], here or in another process, has the directory.
-	ErrLocked = errors.New("journal: in use")
+	ErrLocked = durable.ErrLocked
 	// ErrClosed is returned after Close, and by a nil Journal.
 	ErrClosed = errors.New("journal: closed")
 	// ErrTooLarge is matched when an entry, a batch or a snapshot exceeds its limit. Nothing was written.

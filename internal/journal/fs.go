@@ -1,22 +1,18 @@
 package journal
 
 import (
-	"errors"
-	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
+
+	"github.com/surefoot-ml/surefoot/internal/durable"
 )
 
 // Names in the directory of a journal.
 const (
 	fileName = "journal"
 	tempName = "journal.new"
-	lockName = "lock"
 )
 
-// directory is what a journal needs of a file system.
+// directory is what a journal needs of a [durable.Dir].
 type directory interface {
 	// lock creates the directory if there is none, and takes it for the holder of the Closer alone.
 	lock() (io.Closer, error)
@@ -31,7 +27,7 @@ type directory interface {
 	sync() error
 }
 
-// file is what a journal needs of an *os.File.
+// file is what a journal needs of a [durable.File].
 type file interface {
 	io.ReaderAt
 	io.WriterAt
@@ -42,82 +38,23 @@ type file interface {
 	sync() error
 }
 
-// osDirectory is a directory of the operating system.
-type osDirectory string
+type stored struct{ d durable.Dir }
 
-func (d osDirectory) path(name string) string { return filepath.Join(string(d), name) }
+func (s stored) lock() (io.Closer, error)         { return s.d.Lock() }
+func (s stored) rename(from, to string) error     { return s.d.Rename(from, to) }
+func (s stored) remove(name string) error         { return s.d.Remove(name) }
+func (s stored) sync() error                      { return s.d.Sync() }
+func (s stored) open(name string) (file, error)   { return asFile(s.d.Open(name)) }
+func (s stored) create(name string) (file, error) { return asFile(s.d.Create(name)) }
 
-func (d osDirectory) lock() (io.Closer, error) {
-	if err := os.Mkdir(string(d), 0o700); err == nil {
-		if err := syncDirectory(filepath.Dir(string(d))); err != nil {
-			return nil, err
-		}
-	} else if !errors.Is(err, fs.ErrExist) {
-		return nil, err
-	}
-	f, err := openRegular(d.path(lockName), os.O_CREATE)
+type storedFile struct{ durable.File }
+
+func (f storedFile) size() (int64, error) { return f.Size() }
+func (f storedFile) sync() error          { return f.Sync() }
+
+func asFile(f durable.File, err error) (file, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := flock(f); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return lockFile{f}, nil
-}
-
-// lockFile gives its lock back before it is closed: a process that is being started just then has a copy of the descriptor
-// for a moment, which would keep the lock.
-type lockFile struct{ *os.File }
-
-func (f lockFile) Close() error { return errors.Join(funlock(f.File), f.File.Close()) }
-
-func (d osDirectory) open(name string) (file, error) {
-	f, err := openRegular(d.path(name), 0)
-	if err != nil {
-		return nil, err
-	}
-	return osFile{f}, nil
-}
-
-func (d osDirectory) create(name string) (file, error) {
-	f, err := openRegular(d.path(name), os.O_CREATE|os.O_EXCL)
-	if err != nil {
-		return nil, err
-	}
-	return osFile{f}, nil
-}
-
-func (d osDirectory) rename(from, to string) error { return os.Rename(d.path(from), d.path(to)) }
-func (d osDirectory) remove(name string) error     { return os.Remove(d.path(name)) }
-func (d osDirectory) sync() error                  { return syncDirectory(string(d)) }
-
-// openRegular opens a file that only its owner may write.
-func openRegular(path string, flag int) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|flag, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", path)
-	}
-	if err == nil && info.Mode().Perm()&0o022 != 0 {
-		err = fmt.Errorf("%s may be written by others (mode %v)", path, info.Mode().Perm())
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
-}
-
-type osFile struct{ *os.File }
-
-func (f osFile) sync() error { return datasync(f.File) }
-
-func (f osFile) size() (int64, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	return info.Size(), nil
+	return storedFile{f}, nil
 }

@@ -20,6 +20,8 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+
+	"github.com/surefoot-ml/surefoot/internal/durable"
 )
 
 // Options of a journal. The zero value uses the defaults.
@@ -30,6 +32,9 @@ type Options struct {
 	// Replay, if not nil, is called by Open for the snapshot, if there is one, and then for each entry in order. Its error
 	// ends Open, which returns it. What it was told counts only once Open has returned without error.
 	Replay func(Entry) error
+	// Accept, if not nil, is called by Open once everything is read and before anything of it is changed, with what Open
+	// would do. Its error ends Open, which returns it and leaves the file as it was.
+	Accept func(Recovery) error
 }
 
 // Entry is one payload of the journal.
@@ -42,6 +47,7 @@ type Entry struct {
 // Recovery is what Open found.
 type Recovery struct {
 	Created bool   // there was no journal, and now there is an empty one
+	Clean   bool   // Close marked the end of it, or nothing was ever appended
 	Entries uint64 // that were read, without the snapshot
 	Cut     int64  // bytes of an incomplete group that were cut off the end
 	Offset  int64  // where they began
@@ -86,7 +92,7 @@ type Journal struct {
 	durable uint64     // last entry on stable storage
 	end     int64      // bytes on stable storage
 	group   *group     // not yet taken by the goroutine, or nil
-	spare   []byte     // a buffer for the next group
+	spares  [][]byte   // buffers for groups: one gathers while another is written
 	todo    []*compaction
 	failed  error // *PoisonedError
 	open    bool
@@ -113,7 +119,12 @@ type compaction struct {
 // group off the end, and syncs. A [*DamageError] leaves the file as it was. Locks need a Unix system with flock; elsewhere
 // Open fails with errors.ErrUnsupported.
 func Open(dir string, opts Options) (*Journal, error) {
-	return openIn(osDirectory(dir), filepath.Join(dir, fileName), opts)
+	return OpenIn(durable.OS(dir), dir, opts)
+}
+
+// OpenIn is Open for a directory that may not be one of the operating system; path names it in errors.
+func OpenIn(d durable.Dir, path string, opts Options) (*Journal, error) {
+	return openIn(stored{d}, filepath.Join(path, fileName), opts)
 }
 
 func openIn(dir directory, path string, opts Options) (*Journal, error) {
@@ -125,9 +136,6 @@ func openIn(dir directory, path string, opts Options) (*Journal, error) {
 	}
 	unlock, err := dir.lock()
 	if err != nil {
-		if errors.Is(err, ErrLocked) {
-			return nil, err
-		}
 		return nil, fmt.Errorf("journal: open %s: %w", path, err)
 	}
 	j := &Journal{
@@ -140,7 +148,7 @@ func openIn(dir directory, path string, opts Options) (*Journal, error) {
 			_ = j.release() // the first error tells more
 		}
 	}()
-	if err := j.load(opts.Replay); err != nil {
+	if err := j.load(opts); err != nil {
 		return nil, err
 	}
 	started = true
@@ -149,7 +157,7 @@ func openIn(dir directory, path string, opts Options) (*Journal, error) {
 }
 
 // load reads the file and makes it fit for appending.
-func (j *Journal) load(fn func(Entry) error) error {
+func (j *Journal) load(opts Options) error {
 	f, err := j.dir.open(fileName)
 	if errors.Is(err, fs.ErrNotExist) {
 		j.found.Created = true
@@ -163,12 +171,19 @@ func (j *Journal) load(fn func(Entry) error) error {
 	if err != nil {
 		return fmt.Errorf("journal: open %s: %w", j.path, err)
 	}
-	r := replay{path: j.path, file: f, size: size, fn: fn}
+	r := replay{path: j.path, file: f, size: size, fn: opts.Replay}
 	if err := r.run(); err != nil {
 		return err
 	}
-	j.seg, j.base, j.appended = r.seg, r.base, r.entries
-	j.found.Entries, j.found.Cut, j.found.Offset = r.n, size-r.seg.end, r.seg.end
+	created := j.found.Created
+	j.seg, j.base, j.appended = r.seg, r.base, r.appended
+	j.found = r.found()
+	j.found.Created = created
+	if opts.Accept != nil {
+		if err := opts.Accept(j.found); err != nil {
+			return err
+		}
+	}
 	if err := j.settle(r.last); err != nil {
 		return fmt.Errorf("journal: recover %s: %w", j.path, err)
 	}
@@ -287,11 +302,7 @@ func (j *Journal) place(ctx context.Context, payloads [][]byte, size int) (*grou
 			return nil, 0, fmt.Errorf("journal: append: %w", err)
 		}
 	}
-	if j.group == nil {
-		j.group = &group{buf: append(j.spare[:0], make([]byte, frameSize)...), done: make(chan struct{})}
-		j.spare = nil
-	}
-	g, first := j.group, j.next
+	g, first := j.gathering(), j.next
 	for _, p := range payloads {
 		g.buf = appendEntry(g.buf, p)
 	}
@@ -300,6 +311,18 @@ func (j *Journal) place(ctx context.Context, payloads [][]byte, size int) (*grou
 	j.next += uint64(len(payloads))
 	j.rouse()
 	return g, first, nil
+}
+
+// gathering is the group that entries are added to. The lock must be held.
+func (j *Journal) gathering() *group {
+	if j.group == nil {
+		var buf []byte
+		if n := len(j.spares); n > 0 {
+			buf, j.spares = j.spares[n-1][:0], j.spares[:n-1]
+		}
+		j.group = &group{buf: append(buf, make([]byte, frameSize)...), done: make(chan struct{})}
+	}
+	return j.group
 }
 
 // Compact replaces the entries up to and including through by a snapshot, the state after exactly these, from which Replay

@@ -20,8 +20,8 @@ func TestOpenCreates(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ledger")
 	j, err := Open(dir, Options{})
 	require.NoError(t, err)
-	require.Equal(t, Recovery{Created: true, Offset: headerSize + frameSize}, j.Recovery())
-	for name, mode := range map[string]os.FileMode{"": 0o700, fileName: 0o600, lockName: 0o600} {
+	require.Equal(t, Recovery{Created: true, Clean: true, Offset: headerSize + frameSize}, j.Recovery())
+	for name, mode := range map[string]os.FileMode{"": 0o700, fileName: 0o600, "lock": 0o600} {
 		info, err := os.Stat(filepath.Join(dir, name))
 		require.NoError(t, err)
 		require.Equal(t, mode, info.Mode().Perm(), name)
@@ -67,7 +67,7 @@ func TestOpenRefuses(t *testing.T) {
 		_, err = Open(t.TempDir(), Options{MaxEntry: n})
 		require.ErrorContains(t, err, fmt.Sprint("MaxEntry ", n))
 	}
-	for _, name := range []string{fileName, lockName} {
+	for _, name := range []string{fileName, "lock"} {
 		dir := t.TempDir()
 		require.NoError(t, os.Mkdir(filepath.Join(dir, name), 0o700))
 		_, err = Open(dir, Options{})

@@ -15,11 +15,11 @@ type replay struct {
 	size int64 // of the file
 	fn   func(Entry) error
 
-	seg     segment // what was read so far
-	base    uint64  // last entry that the snapshot stands for
-	last    int64   // offset of the last frame
-	entries bool    // which is not empty
-	n       uint64  // entries
+	seg      segment // what was read so far
+	base     uint64  // last entry that the snapshot stands for
+	last     int64   // offset of the last frame
+	appended bool    // which is not empty
+	n        uint64  // entries
 }
 
 // run reads to the end of the file or to where a crash left it torn: seg.end is that place.
@@ -50,7 +50,7 @@ func (r *replay) run() error {
 		if err := r.deliver(h, body, first); err != nil {
 			return err
 		}
-		r.last, r.entries = r.seg.end, !first && h.count > 0
+		r.last, r.appended = r.seg.end, h.count > 0
 		r.seg.prev = h.sum
 		r.seg.end += frameSize + int64(h.size)
 	}

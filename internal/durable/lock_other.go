@@ -1,6 +1,6 @@
 //go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
 
-package journal
+package durable
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// flock refuses: two processes that append to one journal would ruin it, and a name could not be synced either.
+// flock refuses: two processes that write to one directory would ruin it, and a name could not be synced either.
 func flock(f *os.File) error { return fmt.Errorf("lock %s: %w", f.Name(), errors.ErrUnsupported) }
 
 func funlock(*os.File) error { return errors.ErrUnsupported }

@@ -1,6 +1,6 @@
 //go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
 
-package journal
+package durable
 
 import (
 	"errors"
@@ -18,7 +18,7 @@ func flock(f *os.File) error {
 			return nil
 		case errors.Is(err, syscall.EINTR):
 		case errors.Is(err, syscall.EWOULDBLOCK):
-			return fmt.Errorf("%w: another process or Journal has locked %s", ErrLocked, f.Name())
+			return fmt.Errorf("%w: another process or user has locked %s", ErrLocked, f.Name())
 		default:
 			return fmt.Errorf("lock %s: %w", f.Name(), err)
 		}
