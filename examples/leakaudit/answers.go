@@ -130,6 +130,9 @@ func rows(name string, raw json.RawMessage) (list [][]float64, err error) {
 	return list, nil
 }
 
+// maxResults bounds the scores that one line may ask for.
+const maxResults = 10_000_000
+
 func (q *question) rmia() (map[string]any, error) {
 	if err := missing(needList("p_target_x", q.TargetX), needList("p_out_refs_x", q.RefsX),
 		needList("p_target_z", q.TargetZ), needList("p_out_refs_z", q.RefsZ)); err != nil {
@@ -145,6 +148,13 @@ func (q *question) rmia() (map[string]any, error) {
 		for _, a := range []string{"0.0", "0.3", "0.5", "1.0"} {
 			wanted[a] = []string{"1.0", "2.0"}
 		}
+	}
+	results := 0
+	for _, gammas := range wanted {
+		results += len(gammas) * len(q.TargetX)
+	}
+	if results > maxResults {
+		return nil, fmt.Errorf("scores_by_offline_a_then_gamma: %d results, want at most %d", results, maxResults)
 	}
 	x, z := leakage.References{Target: q.TargetX, Models: q.RefsX}, leakage.References{Target: q.TargetZ, Models: q.RefsZ}
 	all := map[string]map[string][]float64{}

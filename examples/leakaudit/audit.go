@@ -257,7 +257,8 @@ func lines(path string, each func(text string) error) error {
 	}
 	defer f.Close()
 	s := bufio.NewScanner(f)
-	for n := 1; s.Scan(); n++ {
+	n := 1
+	for ; s.Scan(); n++ {
 		text := strings.TrimSpace(s.Text())
 		if text == "" || strings.HasPrefix(text, "#") {
 			continue
@@ -266,7 +267,10 @@ func lines(path string, each func(text string) error) error {
 			return fmt.Errorf("%s:%d: %w", path, n, err)
 		}
 	}
-	return s.Err()
+	if err := s.Err(); err != nil {
+		return fmt.Errorf("%s:%d: %w", path, n, err)
+	}
+	return nil
 }
 
 // draw draws the ROC curve over what the claim allows.

@@ -351,3 +351,27 @@ func TestFriendlyAudit(t *testing.T) {
 		require.ErrorContains(t, run(args, nil, io.Discard), want, "%q", args)
 	}
 }
+
+// A result that JSON cannot hold, or that would not fit the memory, ends its own line and no other.
+func TestBadResultsEndTheirLineAlone(t *testing.T) {
+	t.Parallel()
+	gammas := make([]string, 4000)
+	for i := range gammas {
+		gammas[i] = fmt.Sprintf(`"%d":[]`, i+1)
+	}
+	ones := "[" + strings.Repeat("0.5,", 3999) + "0.5]"
+	lines := []string{
+		`{"kind":"lira","id":"a","x":[-1e200],"out_scores":[[1e-10,0]]}`,
+		`{"kind":"exposure","canary":-1e15,"ref_log_perplexity":[1,2,3,4,5,6,7,8,9,10,11]}`,
+		`{"kind":"rmia","p_target_x":` + ones + `,"p_out_refs_x":[[0.5]],"p_target_z":[0.5],"p_out_refs_z":[[0.5]],"scores_by_offline_a_then_gamma":{"0.0":{` + strings.Join(gammas, ",") + `}}}`,
+		`{"kind":"gdp","mu":1,"delta":1e-5}`,
+	}
+	var out bytes.Buffer
+	require.NoError(t, answerAll(strings.NewReader(strings.Join(lines, "\n")), &out, 1<<20))
+	answers := strings.Split(strings.TrimSpace(out.String()), "\n")
+	require.Len(t, answers, len(lines))
+	for i, a := range answers {
+		require.Equal(t, i%2 == 0, strings.Contains(a, `"error"`), a)
+	}
+	require.Contains(t, answers[0], `"id":"a"`)
+}

@@ -64,7 +64,17 @@ func answerAll(in io.Reader, out io.Writer, limit int) error {
 			if tooLong {
 				result = map[string]any{"error": fmt.Sprintf("line: longer than %d bytes", limit)}
 			}
-			if err := enc.Encode(result); err != nil {
+			err := enc.Encode(result)
+			if bad := (*json.UnsupportedValueError)(nil); errors.As(err, &bad) { // nothing of it was written
+				for name := range result {
+					if name != "kind" && name != "id" {
+						delete(result, name)
+					}
+				}
+				result["error"] = "result: not a finite number"
+				err = enc.Encode(result)
+			}
+			if err != nil {
 				return err
 			}
 			if err := w.Flush(); err != nil { // a reader may wait for each answer

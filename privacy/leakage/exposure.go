@@ -66,5 +66,13 @@ func (e *SampledExposure) Gaussian() (float64, error) {
 		return 0, fmt.Errorf("%w: %d references have a deviation of %v", ErrTooFew, len(e.references), b.deviation)
 	}
 	l, err := logPhi((e.canary - b.mean) / (b.deviation * math.Sqrt(n/(n-1))))
+	if err == nil && math.IsInf(l, 0) {
+		return 0, e.tooFar()
+	}
 	return -l / math.Ln2, err
+}
+
+// tooFar is the refusal of a canary so far from the references that the law's tail is no number there.
+func (e *SampledExposure) tooFar() error {
+	return invalid("canary", e.canary, "a value nearer to the references")
 }

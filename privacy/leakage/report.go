@@ -72,7 +72,12 @@ func (r Report) String() string {
 	if r.Method == MethodJeffreys || r.Method == MethodBayesian {
 		kind = "with a posterior probability of"
 	}
-	fmt.Fprintf(&b, "epsilon is at least %.4f at delta %g, %s %.6g %%", floor(r.Epsilon), r.Delta, kind, 100*r.Confidence)
+	fmt.Fprintf(&b, "epsilon is at least %.4f at delta %g, %s ", floor(r.Epsilon), r.Delta, kind)
+	if alpha := 1 - r.Confidence; alpha < 1e-6 {
+		fmt.Fprintf(&b, "1 - %.2g", alpha)
+	} else {
+		fmt.Fprintf(&b, "%.6g %%", 100*r.Confidence)
+	}
 	if r.Mu > 0 {
 		fmt.Fprintf(&b, " (mu at least %.4f)", floor(r.Mu))
 	}

@@ -8,10 +8,10 @@ import (
 
 // Point is a rule "a score of at least Threshold is a member's" with what it did on the scores at hand. These are descriptions, no bounds.
 type Point struct {
-	Threshold float64 `json:"threshold"`
-	FPR       float64 `json:"fpr"`
-	TPR       float64 `json:"tpr"`
-	TwoRun    `json:"counts"`
+	Threshold float64
+	FPR       float64
+	TPR       float64
+	TwoRun
 }
 
 // ROC returns the empirical ROC curve, one point for each distinct score, from the rule that takes nothing for a member's (with threshold

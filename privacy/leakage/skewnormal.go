@@ -24,7 +24,11 @@ func (e *SampledExposure) SkewNormal() (float64, error) {
 		z[i] = (v - b.mean) / b.deviation
 	}
 	law := fitSkewNormal(z)
-	return max(0, -law.logCDF((e.canary-b.mean)/b.deviation)/math.Ln2), nil
+	bits := max(0, -law.logCDF((e.canary-b.mean)/b.deviation)/math.Ln2)
+	if !(bits <= math.MaxFloat64) {
+		return 0, e.tooFar()
+	}
+	return bits, nil
 }
 
 // skewNormal has the density 2/scale·phi(t)·Phi(shape·t), t = (x-location)/scale.
@@ -59,6 +63,11 @@ func (s skewNormal) logCDF(x float64) float64 {
 	for s.logDensity(highest-width) > top-40 {
 		width *= 2
 	}
+	beyond := 1e-6 * s.scale // and above it, lest the law is a needle in a long range
+	for highest+beyond < x && s.logDensity(highest+beyond) > top-40 {
+		beyond *= 2
+	}
+	x = min(x, highest+beyond)
 	mass := quadrature.Integrate(func(v float64) float64 { return math.Exp(s.logDensity(v) - top) }, 1e-9*width,
 		highest-width, highest, x)
 	return min(0, math.Log(mass)+top+math.Log(2/math.Pi)/2)

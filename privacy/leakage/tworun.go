@@ -102,7 +102,8 @@ func logRatio(power, size, delta float64) float64 {
 	if !(p > size) {
 		return 0
 	}
-	l := math.Log(p/size*(1-0x1p-51)) * (1 - 0x1p-51)
+	ratio := min(p/size, math.MaxFloat64) // which a subnormal size exceeds
+	l := math.Log(ratio*(1-0x1p-51)) * (1 - 0x1p-51)
 	return max(0, l)
 }
 

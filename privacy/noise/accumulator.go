@@ -130,7 +130,7 @@ func (a *Accumulator) Dropped() int { return a.dropped }
 func (a *Accumulator) Clipped() int { return a.clipped }
 
 // FailNonFinite sets what is done about a NaN or an infinity in a contribution: drop and count it (the default), or refuse it
-// with ErrNonFinite. Nothing of it enters the sum either way. A refusal tells the caller something about one record, and so does
+// with ErrNonFinite. AddWithNorm looks at the norms alone; what else it finds it drops. Nothing of it enters the sum either way. A refusal tells the caller something about one record, and so does
 // a run that ends because of it: for training on private data the default is the right one.
 func (a *Accumulator) FailNonFinite(fail bool) { a.strict = fail }
 

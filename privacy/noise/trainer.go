@@ -37,6 +37,7 @@ type Trainer struct {
 	paid       int     // steps left of the period
 	multiplier float64 // of the period
 	batch      []int
+	running    bool
 }
 
 // NewTrainer returns a trainer, or says what is missing.
@@ -109,11 +110,16 @@ func (t *Trainer) LogValue() slog.Value {
 // Step writes the noisy mean gradient of one batch into dst and returns the event that was charged for it, nil in the further steps of
 // a period. It calls add once, which adds the contribution of each record of the batch to sum, in any number of pieces: to sum itself
 // or to the accumulators of workers that it merges into sum; these must be empty when it begins, so Reset what an error has left in them.
-// Both arguments are on loan: add must not keep them.
+// Both arguments are on loan: add must not keep them, nor begin another step.
 //
 // An error that comes from the budget, or before it, changes nothing. Once it was charged a step counts, whatever add does: an error of
 // add, or more contributions than the batch has records, releases nothing and returns the event with the error.
 func (t *Trainer) Step(dst []float64, add func(batch []int, sum *Accumulator) error) (privacy.Event, error) {
+	if t.running {
+		return nil, fmt.Errorf("%w: Step called from within a Step", ErrInvalid)
+	}
+	t.running = true
+	defer func() { t.running = false }()
 	sum := t.config.Sum
 	if len(dst) != sum.Dim() {
 		return nil, fmt.Errorf("%w: destination of length %d, want %d", ErrInvalid, len(dst), sum.Dim())
@@ -122,8 +128,10 @@ func (t *Trainer) Step(dst []float64, add func(batch []int, sum *Accumulator) er
 		return nil, fmt.Errorf("%w: sampler has %d batches left of a period of which %d are paid; it is for this trainer alone", ErrInvalid, left, t.paid)
 	}
 	sum.Reset()
+	clip := sum.Clip()
 	if t.config.Clip != nil {
-		if err := sum.setClip(t.config.Clip(t.step)); err != nil {
+		clip = t.config.Clip(t.step)
+		if err := checkClip(clip); err != nil {
 			return nil, fmt.Errorf("%w, in step %d", err, t.step)
 		}
 	}
@@ -133,6 +141,9 @@ func (t *Trainer) Step(dst []float64, add func(batch []int, sum *Accumulator) er
 	}
 	t.step++
 	t.paid--
+	if err := sum.setClip(clip); err != nil {
+		return charged, err
+	}
 	t.batch = t.config.Sampler.Draw(t.batch, t.config.Sources[0])
 	if err := add(t.batch, sum); err != nil {
 		sum.Reset()

@@ -369,3 +369,43 @@ func BenchmarkStep(b *testing.B) {
 		}
 	}
 }
+
+// Two steps at once would share the coins of one batch and be charged as two.
+func TestStepWithinAStepIsRefused(t *testing.T) {
+	t.Parallel()
+	sampler, err := NewPoissonSampler(10, .5)
+	require.NoError(t, err)
+	sum, err := NewAccumulator(1, 1)
+	require.NoError(t, err)
+	var charged spent
+	trainer, err := NewTrainer(TrainerConfig{Sampler: sampler, Sum: sum, Multiplier: Constant(1), Clip: Constant(7), Budget: &charged})
+	require.NoError(t, err)
+	dst := make([]float64, 1)
+	_, err = trainer.Step(dst, func([]int, *Accumulator) error {
+		_, err := trainer.Step(dst, func([]int, *Accumulator) error { return nil })
+		return err
+	})
+	require.ErrorIs(t, err, ErrInvalid)
+	require.Len(t, charged.events, 1)
+	_, err = trainer.Step(dst, func([]int, *Accumulator) error { return nil })
+	require.NoError(t, err)
+	charged.refuse = true
+	clip := sum.Clip()
+	_, err = trainer.Step(dst, func([]int, *Accumulator) error { return nil })
+	require.Error(t, err)
+	require.Equal(t, clip, sum.Clip(), "a step that is not paid for changes nothing")
+}
+
+// spent is a Spender that keeps what it was charged for.
+type spent struct {
+	events []privacy.Event
+	refuse bool
+}
+
+func (s *spent) Spend(e privacy.Event) error {
+	if s.refuse {
+		return privacy.ErrExhausted
+	}
+	s.events = append(s.events, e)
+	return nil
+}
