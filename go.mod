@@ -7,6 +7,7 @@ require (
 	github.com/shirou/gopsutil/v3 v3.24.5
 	github.com/sony/gobreaker/v2 v2.4.0
 	github.com/stretchr/testify v1.12.1
+	golang.org/x/mod v0.36.0
 	golang.org/x/sync v0.22.0
 	golang.org/x/time v0.15.0
 )

@@ -2,174 +2,173 @@ package audit
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 )
 
-// Hash is a SHA-256 hash.
-type Hash [sha256.Size]byte
-
-// String returns the hash in hexadecimal.
-func (h Hash) String() string { return hex.EncodeToString(h[:]) }
-
-// Head names an entry, and through its hash everything in front of it. Kept away from the log, it proves later that the
-// log still contains that entry and has not been rewritten. The zero Head is that of an empty log.
-type Head struct {
-	Seq  uint64
-	Hash Hash
-}
-
-// String returns the head in the form that [ParseHead] reads, such as "17:9f86d0...".
-func (h Head) String() string { return strconv.FormatUint(h.Seq, 10) + ":" + h.Hash.String() }
-
-// ParseHead reads what [Head.String] returned.
-func ParseHead(s string) (Head, error) {
-	seq, sum, _ := strings.Cut(s, ":")
-	n, err := strconv.ParseUint(seq, 10, 64)
-	if err != nil || len(sum) != 2*sha256.Size {
-		return Head{}, fmt.Errorf("audit: head %s is not a number, a colon and %d hexadecimal digits", quote(s), 2*sha256.Size)
-	}
-	h := Head{Seq: n}
-	if _, err := hex.Decode(h.Hash[:], []byte(sum)); err != nil {
-		return Head{}, fmt.Errorf("audit: head %s: %w", quote(s), err)
-	}
-	return h, nil
-}
-
-// MarshalText implements encoding.TextMarshaler, so that a head can be part of JSON.
-func (h Head) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (h *Head) UnmarshalText(text []byte) error {
-	v, err := ParseHead(string(text))
-	if err != nil {
-		return err
-	}
-	*h = v
-	return nil
-}
-
 // Entry is an event as it is stored.
 type Entry struct {
-	Seq  uint64    // counts from 1
-	Time time.Time // in UTC
-	Kind Kind
-	Run  string
-	Data json.RawMessage
-	Prev Hash // of the entry before; zero for the first
-	Hash Hash
+	Seq         uint64    // counts from 1
+	Time        time.Time // in UTC
+	Kind        Kind
+	Run         string
+	Correlation string
+	Data        json.RawMessage // canonical JSON
 }
 
-// head returns the head of a log that ends with e.
-func (e *Entry) head() Head { return Head{Seq: e.Seq, Hash: e.Hash} }
-
-// The parts of a line, in their order. The last two are of fixed length, so that data needs no parsing to find its end.
+// The parts of an entry, in their order, which is that of canonical JSON.
 const (
-	partSeq  = `{"v":1,"seq":`
-	partTime = `,"time":"`
-	partKind = `","kind":"`
-	partRun  = `","run":"`
+	partID   = `{"cid":"`
 	partData = `","data":`
-	partPrev = `,"prev":"`
-	partHash = `","hash":"`
-	partEnd  = `"}`
+	partKind = `,"kind":"`
+	partRun  = `","run":"`
+	partSeq  = `","seq":`
+	partTime = `,"time":"`
+	partEnd  = `","v":2}`
 
-	lenHash = len(partHash) + 2*sha256.Size + len(partEnd)
-	lenPrev = len(partPrev) + 2*sha256.Size
-
-	// maxLine bounds what a reader holds in memory: data and the rest of a line, whose parts are all bounded.
-	maxLine = MaxData + 1024
-
-	// domain keeps an entry's hash from being that of anything else.
-	domain = "surefoot audit entry v1\x00"
+	// maxEntry is the largest entry of a bundle, whose length has 16 bits.
+	maxEntry = 1<<16 - 1
 )
 
-// encoder writes entries. Its buffer is for the bytes that are hashed.
-type encoder struct{ hashed []byte }
-
-// append appends the line of e, without the line end, and sets e.Hash.
-func (enc *encoder) append(dst []byte, e *Entry) []byte {
-	start := len(dst)
-	dst = append(dst, partSeq...)
-	dst = strconv.AppendUint(dst, e.Seq, 10)
-	dst = append(dst, partTime...)
-	dst = e.Time.AppendFormat(dst, time.RFC3339Nano)
+// append appends the stored form of e, whose data is canonical.
+func (e *Entry) append(dst []byte) []byte {
+	dst = append(dst, partID...)
+	dst = append(dst, e.Correlation...)
+	dst = append(dst, partData...)
+	dst = append(dst, e.Data...)
 	dst = append(dst, partKind...)
 	dst = append(dst, e.Kind...)
 	dst = append(dst, partRun...)
 	dst = append(dst, e.Run...)
-	dst = append(dst, partData...)
-	dst = append(dst, e.Data...)
-	dst = append(dst, partPrev...)
-	dst = hex.AppendEncode(dst, e.Prev[:])
-
-	enc.hashed = append(enc.hashed[:0], domain...)
-	enc.hashed = append(enc.hashed, e.Prev[:]...)
-	enc.hashed = append(enc.hashed, dst[start:]...)
-	e.Hash = sha256.Sum256(enc.hashed)
-
-	dst = append(dst, partHash...)
-	dst = hex.AppendEncode(dst, e.Hash[:])
+	dst = append(dst, partSeq...)
+	dst = strconv.AppendUint(dst, e.Seq, 10)
+	dst = append(dst, partTime...)
+	dst = e.Time.AppendFormat(dst, time.RFC3339Nano)
 	return append(dst, partEnd...)
 }
 
-var errForm = errors.New("not the line of an entry")
+var errForm = errors.New("not an entry of this format")
 
-// parse reads a line into fields, whose Data is a part of it. It leaves open whether line is what an encoder makes of them.
-func parse(line []byte) (e Entry, err error) {
-	rest, ok := bytes.CutPrefix(line, []byte(partSeq))
-	if !ok || len(rest) < lenPrev+lenHash {
+// reader reads stored entries. Its buffers are for checking that they are just what append makes.
+type reader struct {
+	canon   canonicalizer
+	scratch []byte
+	last    Entry // whose strings are used again
+}
+
+// parse reads a stored entry, whose Data is a part of it, and accepts just what append makes. What stands behind the data
+// has no quotes in its values, so that it is read from the end.
+func (r *reader) parse(text []byte) (e Entry, err error) {
+	rest, ok1 := bytes.CutPrefix(text, []byte(partID))
+	n := bytes.IndexByte(rest, '"')
+	if !ok1 || n < 0 {
 		return e, errForm
 	}
-	rest, hash := rest[:len(rest)-lenHash], rest[len(rest)-lenHash:]
-	rest, prev := rest[:len(rest)-lenPrev], rest[len(rest)-lenPrev:]
-	if _, err := hex.Decode(e.Prev[:], prev[len(partPrev):]); err != nil {
+	id, rest := rest[:n], rest[n:]
+	rest, ok1 = bytes.CutPrefix(rest, []byte(partData))
+	rest, ok2 := bytes.CutSuffix(rest, []byte(partEnd))
+	rest, when, ok3 := cutLast(rest, '"', partTime)
+	rest, seq, ok4 := cutLast(rest, ':', partSeq)
+	rest, run, ok5 := cutLast(rest, '"', partRun)
+	data, kind, ok6 := cutLast(rest, '"', partKind)
+	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || !ok6 {
 		return e, errForm
 	}
-	if _, err := hex.Decode(e.Hash[:], hash[len(partHash):len(hash)-len(partEnd)]); err != nil {
+	if e.Seq, err = strconv.ParseUint(string(seq), 10, 64); err != nil || seq[0] == '0' {
 		return e, errForm
 	}
-	seq, rest, ok1 := bytes.Cut(rest, []byte(partTime))
-	when, rest, ok2 := bytes.Cut(rest, []byte(partKind))
-	kind, rest, ok3 := bytes.Cut(rest, []byte(partRun))
-	run, data, ok4 := bytes.Cut(rest, []byte(partData))
-	if !ok1 || !ok2 || !ok3 || !ok4 {
+	if e.Time, ok1 = parseTime(when); !ok1 {
 		return e, errForm
 	}
-	if e.Seq, err = strconv.ParseUint(string(seq), 10, 64); err != nil {
+	e.Kind, e.Run, e.Correlation, e.Data = r.last.Kind, r.last.Run, r.last.Correlation, data
+	if string(e.Kind) != string(kind) {
+		e.Kind = Kind(kind)
+	}
+	if e.Run != string(run) {
+		e.Run = string(run)
+	}
+	if e.Correlation != string(id) {
+		e.Correlation = string(id)
+	}
+	if !validKind(string(e.Kind)) || !validName(e.Run) || !validName(e.Correlation) {
 		return e, errForm
 	}
-	if e.Time, err = time.Parse(time.RFC3339Nano, string(when)); err != nil {
-		return e, errForm
+	if r.scratch, err = r.canon.append(r.scratch[:0], data); err != nil || !bytes.Equal(r.scratch, data) {
+		return e, errCanonical
 	}
-	e.Time = e.Time.UTC()
-	e.Kind, e.Run, e.Data = Kind(kind), string(run), data
-	if !validKind(string(kind)) || !validRun(e.Run) || !json.Valid(data) {
-		return e, errForm
-	}
+	r.last = e
+	r.last.Data = nil
 	return e, nil
 }
 
-// link reads a line that is to follow the entry prev. It is valid if encoding its fields gives just its bytes; the error
-// says what is wrong with it otherwise.
-func (enc *encoder) link(line, scratch []byte, prev Head) (e Entry, _ []byte, err error) {
-	if e, err = parse(line); err != nil {
-		return e, scratch, err
+// cutLast cuts text behind the last occurrence of a part, which ends in the given byte, where that is the last one.
+func cutLast(text []byte, end byte, part string) (before, after []byte, ok bool) {
+	i := bytes.LastIndexByte(text, end) + 1
+	if i < len(part) || string(text[i-len(part):i]) != part {
+		return nil, nil, false
 	}
-	if e.Seq != prev.Seq+1 {
-		return e, scratch, fmt.Errorf("entry %d stands in its place", e.Seq)
+	return text[:i-len(part)], text[i:], true
+}
+
+// parseTime reads what time.RFC3339Nano makes of a time in UTC, in its one form.
+func parseTime(text []byte) (t time.Time, ok bool) {
+	const form = "0000-00-00T00:00:00"
+	n := len(form)
+	if len(text) < n+1 || text[len(text)-1] != 'Z' {
+		return t, false
 	}
-	if e.Prev != prev.Hash {
-		return e, scratch, errors.New("it does not follow the entry before it")
+	for i := range n {
+		if c := text[i]; form[i] != '0' && c != form[i] || form[i] == '0' && (c < '0' || c > '9') {
+			return t, false
+		}
 	}
-	if scratch = enc.append(scratch[:0], &e); !bytes.Equal(scratch, line) {
-		return e, scratch, errors.New("its content does not have its hash")
+	num := func(i, j int) (v int) {
+		for _, c := range text[i:j] {
+			v = 10*v + int(c-'0')
+		}
+		return v
 	}
-	return e, scratch, nil
+	nanos, fraction := 0, text[n:len(text)-1]
+	if len(fraction) > 0 {
+		if len(fraction) < 2 || len(fraction) > 10 || fraction[0] != '.' || fraction[len(fraction)-1] == '0' {
+			return t, false
+		}
+		for i := 1; i < 10; i++ {
+			nanos *= 10
+			if i < len(fraction) {
+				if fraction[i] < '0' || fraction[i] > '9' {
+					return t, false
+				}
+				nanos += int(fraction[i] - '0')
+			}
+		}
+	}
+	year, month, day, hour, minute, second := num(0, 4), num(5, 7), num(8, 10), num(11, 13), num(14, 16), num(17, 19)
+	t = time.Date(year, time.Month(month), day, hour, minute, second, nanos, time.UTC)
+	return t, t.Day() == day && int(t.Month()) == month && hour < 24 && minute < 60 && second < 60
+}
+
+// appendBundled appends an entry to a bundle: its length in 16 bits, and its bytes.
+func appendBundled(dst, text []byte) []byte {
+	return append(binary.BigEndian.AppendUint16(dst, uint16(len(text))), text...)
+}
+
+// cutBundled returns the first entry of a bundle and the rest.
+func cutBundled(bundle []byte) (text, rest []byte, ok bool) {
+	if len(bundle) < 2 {
+		return nil, bundle, false
+	}
+	n := int(binary.BigEndian.Uint16(bundle))
+	if n > len(bundle)-2 {
+		return nil, bundle, false
+	}
+	return bundle[2 : 2+n : 2+n], bundle[2+n:], true
+}
+
+func (e Entry) String() string {
+	return fmt.Sprintf("%d %s %s %s %s", e.Seq, e.Time.Format(time.RFC3339Nano), e.Kind, e.Run, Printable(e.Data))
 }

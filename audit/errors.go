@@ -7,17 +7,25 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/surefoot-ml/surefoot/internal/durable"
 )
 
 var (
-	// ErrPoisoned is found in every error of a log that failed to write: it accepts nothing more until it is reopened.
+	// ErrPoisoned is matched by every [*PoisonedError].
 	ErrPoisoned = errors.New("audit: log cannot be written any more")
 	// ErrClosed is returned by a log that was closed, or never opened.
 	ErrClosed error = refusal("audit: log is closed")
-	// ErrLocked is returned by Open for a file that is open as a Log already, in this process or another one.
-	ErrLocked = errors.New("audit: log is in use")
-	// ErrTooLarge is returned by Append for data above MaxData.
+	// ErrDropped is matched by the error of an event that was dropped and counted.
+	ErrDropped error = neutral("audit: event dropped")
+	// ErrLocked is matched by the error of Open for a directory that is open as a Log already, here or in another process.
+	ErrLocked = durable.ErrLocked
+	// ErrTooLarge is matched by the error of Append for data above MaxData.
 	ErrTooLarge = errors.New("audit: data too large")
+	// ErrKey is matched by the error of a log whose heads are signed by another key than the given one.
+	ErrKey = errors.New("audit: wrong key")
+	// ErrWitness is matched by the error of a checkpoint that lacks signatures of witnesses.
+	ErrWitness = errors.New("audit: not witnessed")
 )
 
 // refusal is an error that goes with the log and not with what the caller does: retrying cannot help, and it says nothing
@@ -27,6 +35,12 @@ type refusal string
 func (r refusal) Error() string { return string(r) }
 func (refusal) Permanent() bool { return true }
 func (refusal) Neutral() bool   { return true }
+
+// neutral is an error that says nothing about the health of a step, and may not come again.
+type neutral string
+
+func (n neutral) Error() string { return string(n) }
+func (neutral) Neutral() bool   { return true }
 
 // PoisonedError says that a write or an fsync failed, and with what. It matches [ErrPoisoned] and wraps the cause.
 type PoisonedError struct {
@@ -46,50 +60,40 @@ func (e *PoisonedError) Permanent() bool { return true }
 // Neutral reports true: a full disk says nothing about the health of a step.
 func (e *PoisonedError) Neutral() bool { return true }
 
-// DamageError says that a log is not as it was written, and where that begins. Entry n is line n of the file.
+// DamageError says that a log is not as it was written, and where that begins.
 type DamageError struct {
-	Path   string // empty if the log was not read from a named file
-	Seq    uint64 // the first entry that cannot be trusted
-	Offset int64  // of its line, in bytes
+	Path   string // the file
+	Seq    uint64 // the first entry that cannot be trusted, or 0 if that is not known
+	Offset int64  // of it in the file, in bytes
 	Reason string
 }
 
+// Error names the place.
 func (e *DamageError) Error() string {
-	return fmt.Sprintf("audit: %s is damaged at entry %d (offset %d): %s", name(e.Path), e.Seq, e.Offset, e.Reason)
+	return fmt.Sprintf("audit: %s is damaged at entry %d (offset %d): %s", e.Path, e.Seq, e.Offset, e.Reason)
 }
 
-// HeadError says that a log does not contain an entry that it once had: it was cut, or rewritten.
+// Permanent is true: reading again does not help.
+func (e *DamageError) Permanent() bool { return true }
+
+// HeadError says that a log does not begin with the entries that it once had: it was cut, or rewritten.
 type HeadError struct {
-	Path string // empty if the log was not read from a named file
+	Path string // the directory
 	Want Head   // as it was kept
-	Have Head   // the last entry of the log if that ends before Want, else the entry in the place of Want
+	Have Head   // of the whole log if that ends before Want, else of as many entries
 }
 
+// Error says what was lost.
 func (e *HeadError) Error() string {
-	if e.Have.Seq < e.Want.Seq {
-		return fmt.Sprintf("audit: %s ends at entry %d but had entry %d: it was cut", name(e.Path), e.Have.Seq, e.Want.Seq)
+	if e.Have.Size < e.Want.Size {
+		return fmt.Sprintf("audit: %s has %d entries but had %d: it was cut", e.Path, e.Have.Size, e.Want.Size)
 	}
-	return fmt.Sprintf("audit: %s was rewritten: entry %d has hash %v but had %v",
-		name(e.Path), e.Want.Seq, e.Have.Hash, e.Want.Hash)
+	return fmt.Sprintf("audit: %s was rewritten: the head of its first %d entries is %v but was %v",
+		e.Path, e.Want.Size, e.Have.Hash, e.Want.Hash)
 }
 
-func name(path string) string {
-	if path == "" {
-		return "log"
-	}
-	return path
-}
-
-// at names the file in an error about its content.
-func at(path string, err error) error {
-	switch e := err.(type) {
-	case *DamageError:
-		e.Path = path
-	case *HeadError:
-		e.Path = path
-	}
-	return err
-}
+// Permanent is true: reading again does not help.
+func (e *HeadError) Permanent() bool { return true }
 
 // quote shows a string of unknown origin in an error.
 func quote(s string) string { return strconv.Quote(clip(s, 80)) }

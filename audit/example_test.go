@@ -1,7 +1,6 @@
 package audit_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log"
@@ -12,18 +11,22 @@ import (
 	"github.com/surefoot-ml/surefoot/audit"
 )
 
-func Example() {
-	dir, err := os.MkdirTemp("", "audit")
+// open opens a log in a new directory.
+func open(opts audit.Options) (trail *audit.Log, dir string, remove func()) {
+	parent, err := os.MkdirTemp("", "audit")
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "run.jsonl")
+	dir = filepath.Join(parent, "run")
+	if trail, err = audit.Open(dir, opts); err != nil {
+		log.Fatal(err)
+	}
+	return trail, dir, func() { os.RemoveAll(parent) }
+}
 
-	trail, err := audit.Open(path, audit.Options{})
-	if err != nil {
-		log.Fatal(err)
-	}
+func Example() {
+	trail, dir, remove := open(audit.Options{})
+	defer remove()
 	ctx := context.Background()
 	for step := 1; step <= 3; step++ {
 		seq, err := trail.Append(ctx, audit.Event{
@@ -36,67 +39,91 @@ func Example() {
 		}
 		fmt.Println("recorded", seq)
 	}
-	head := trail.Head() // keep this elsewhere
+	key, head := trail.Key(), trail.Head() // keep these elsewhere
 	if err := trail.Close(); err != nil {
 		log.Fatal(err)
 	}
 
-	report, err := audit.VerifyFile(path, head)
+	report, err := audit.Verify(dir, audit.Trust{Keys: []string{key}, Heads: []audit.Head{head}})
 	fmt.Println(report.Entries, "entries,", err)
 	// Output:
-	// recorded 1
 	// recorded 2
 	// recorded 3
-	// 3 entries, <nil>
+	// recorded 4
+	// 4 entries, <nil>
 }
 
-// A chain does not show that its newest entries were removed. A head that was kept elsewhere does.
+// An older copy of a log is a valid log. A head that was kept elsewhere shows what is missing.
 func ExampleVerify() {
-	dir, err := os.MkdirTemp("", "audit")
+	trail, dir, remove := open(audit.Options{})
+	defer remove()
+	ctx := context.Background()
+	if _, err := trail.Append(ctx, audit.Event{Kind: audit.KindNote, Data: "started"}); err != nil {
+		log.Fatal(err)
+	}
+	if err := trail.Close(); err != nil {
+		log.Fatal(err)
+	}
+	copied := dir + "-copy"
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+		log.Fatal(err)
+	}
+
+	trail, err := audit.Open(dir, audit.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "run.jsonl")
-	trail, err := audit.Open(path, audit.Options{})
-	if err != nil {
+	if _, err := trail.Append(ctx, audit.Event{Kind: audit.KindNote, Data: "stopped by hand"}); err != nil {
 		log.Fatal(err)
-	}
-	for _, text := range []string{"started", "stopped by hand"} {
-		if _, err := trail.Append(context.Background(), audit.Event{Kind: audit.KindNote, Data: text}); err != nil {
-			log.Fatal(err)
-		}
 	}
 	head := trail.Head()
 	if err := trail.Close(); err != nil {
 		log.Fatal(err)
 	}
 
-	content, err := os.ReadFile(path)
+	_, err = audit.Verify(copied, audit.Trust{})
+	fmt.Println(err)
+	_, err = audit.Verify(copied, audit.Trust{Heads: []audit.Head{head}})
+	fmt.Println(err.(*audit.HeadError).Want == head, err.(*audit.HeadError).Have.Size)
+	// Output:
+	// <nil>
+	// true 2
+}
+
+// One entry is shown to somebody who has the public key and nothing else.
+func ExampleProve() {
+	trail, dir, remove := open(audit.Options{Origin: "example.com/runs/7"})
+	defer remove()
+	seq, err := trail.Append(context.Background(), audit.Event{Data: audit.Compliance{Rule: "GDPR Art. 30", Verdict: "PASS"}})
 	if err != nil {
 		log.Fatal(err)
 	}
-	cut := content[:bytes.IndexByte(content, '\n')+1]
-	_, err = audit.Verify(bytes.NewReader(cut))
-	fmt.Println(err)
-	_, err = audit.Verify(bytes.NewReader(cut), head)
-	fmt.Println(err)
+	key := trail.Key()
+	if err := trail.Close(); err != nil {
+		log.Fatal(err)
+	}
+	proof, err := audit.Prove(dir, seq)
+	if err != nil {
+		log.Fatal(err)
+	}
+	text, _ := proof.MarshalText()
+
+	var received audit.Proof
+	if err := received.UnmarshalText(text); err != nil {
+		log.Fatal(err)
+	}
+	entry, head, err := received.Check(key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s %s, entry %d of %d\n", entry.Kind, entry.Data, entry.Seq, head.Size)
 	// Output:
-	// <nil>
-	// audit: log ends at entry 1 but had entry 2: it was cut
+	// compliance {"rule":"GDPR Art. 30","verdict":"PASS"}, entry 2 of 2
 }
 
 func ExampleRecorder() {
-	dir, err := os.MkdirTemp("", "audit")
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "run.jsonl")
-	trail, err := audit.Open(path, audit.Options{})
-	if err != nil {
-		log.Fatal(err)
-	}
+	trail, dir, remove := open(audit.Options{})
+	defer remove()
 	// In a Runner: Record: rec, and rec among the Gates, so that no batch runs once the trail is gone.
 	rec, err := audit.NewRecorder(trail, "resnet-7")
 	if err != nil {
@@ -113,19 +140,14 @@ func ExampleRecorder() {
 		log.Fatal(err)
 	}
 
-	f, err := os.Open(path)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer f.Close()
-	for e, err := range audit.Entries(f) {
+	for e, err := range audit.Select(audit.Entries(dir), audit.Query{Run: "resnet-7"}) {
 		if err != nil {
 			log.Fatal(err)
 		}
 		fmt.Println(e.Seq, e.Kind, e.Run, string(e.Data))
 	}
 	// Output:
-	// 1 step resnet-7 {"batch":12,"attempt":1,"wait_ns":0,"run_ns":80000000,"error":"loss is NaN\\nat layer 3"}
-	// 2 step resnet-7 {"batch":12,"attempt":2,"wait_ns":1000000000,"run_ns":75000000}
-	// 3 batch resnet-7 {"batch":12,"attempts":2,"wait_ns":1000000000,"run_ns":155000000}
+	// 2 step resnet-7 {"attempt":1,"batch":12,"error":"loss is NaN\\nat layer 3","run_ns":80000000,"wait_ns":0}
+	// 3 step resnet-7 {"attempt":2,"batch":12,"run_ns":75000000,"wait_ns":1000000000}
+	// 4 batch resnet-7 {"attempts":2,"batch":12,"run_ns":155000000,"wait_ns":1000000000}
 }

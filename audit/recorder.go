@@ -13,13 +13,15 @@ const maxErrorText = 512
 
 // Recorder writes an entry of kind [KindStep] for every attempt and one of kind [KindBatch] for every batch of a Runner.
 // It is the Runner's recorder and, among its gates or admitters, refuses further steps once an entry could not be written:
-// a run without its trail does not go on. It is safe for concurrent use. A nil or zero Recorder refuses every step.
+// a run without its trail does not go on, unless the log's policy is [Drop]. It is safe for concurrent use. A nil or zero
+// Recorder refuses every step.
 //
 // An entry is written before the record method returns, also when the context of the step has ended: the record of a
-// cancelled step matters most. With an fsync per entry this takes as long as the disk does.
+// cancelled step matters most. With a sync per entry this takes as long as the disk does; [NewAsyncRecorder] does not wait.
 type Recorder struct {
-	log *Log
-	run string
+	log   *Log
+	run   string
+	async bool
 
 	mu      sync.Mutex // guards the rest
 	dropped uint64
@@ -37,38 +39,38 @@ func NewRecorder(l *Log, run string) (*Recorder, error) {
 	return &Recorder{log: l, run: run}, nil
 }
 
-// stepData and batchData are the data of entries; times are in nanoseconds.
-type stepData struct {
-	Batch   uint64        `json:"batch"`
-	Attempt int           `json:"attempt"`
-	Wait    time.Duration `json:"wait_ns"`
-	Run     time.Duration `json:"run_ns"`
-	Error   string        `json:"error,omitempty"`
-}
-
-type batchData struct {
-	Batch    uint64        `json:"batch"`
-	Attempts int           `json:"attempts"`
-	Wait     time.Duration `json:"wait_ns"`
-	Run      time.Duration `json:"run_ns"`
-	Error    string        `json:"error,omitempty"`
+// NewAsyncRecorder returns a recorder that does not wait for the disk: a crash may take the records of the last two syncs,
+// and what [Log.Post] has no room for is dropped, counted, and told by an entry of the log.
+func NewAsyncRecorder(l *Log, run string) (*Recorder, error) {
+	r, err := NewRecorder(l, run)
+	if err == nil {
+		r.async = true
+	}
+	return r, err
 }
 
 // RecordAttempt records one attempt. The text of err is kept on one line and cut to about 512 bytes.
 func (r *Recorder) RecordAttempt(ctx context.Context, batch uint64, attempt int, wait, run time.Duration, err error) {
-	r.record(ctx, KindStep, stepData{batch, attempt, wait, run, errorText(err)})
+	if r != nil {
+		r.record(ctx, KindStep, &Step{batch, attempt, wait, run, errorText(err)})
+	}
 }
 
 // RecordBatch records the end of a batch, like RecordAttempt.
 func (r *Recorder) RecordBatch(ctx context.Context, batch uint64, attempts int, wait, run time.Duration, err error) {
-	r.record(ctx, KindBatch, batchData{batch, attempts, wait, run, errorText(err)})
+	if r != nil {
+		r.record(ctx, KindBatch, &Batch{batch, attempts, wait, run, errorText(err)})
+	}
 }
 
-func (r *Recorder) record(ctx context.Context, kind Kind, data any) {
-	if r == nil {
-		return
+func (r *Recorder) record(ctx context.Context, kind Kind, data appender) {
+	ev := Event{Kind: kind, Run: r.run, Data: data}
+	var err error
+	if r.async {
+		err = r.log.Post(ctx, ev)
+	} else {
+		_, err = r.log.Append(context.WithoutCancel(ctx), ev)
 	}
-	_, err := r.log.Append(context.WithoutCancel(ctx), Event{Kind: kind, Run: r.run, Data: data})
 	if err == nil {
 		return
 	}
@@ -81,15 +83,20 @@ func (r *Recorder) record(ctx context.Context, kind Kind, data any) {
 }
 
 // Admit lets a step run while the log can be written and no record was dropped. It does not wait. The error is permanent:
-// it matches [ErrPoisoned] or [ErrClosed].
+// it matches [ErrPoisoned] or [ErrClosed]. With the policy [Drop] it refuses only once the log is closed, and with [Block]
+// a log that has failed is no reason to refuse, since the record will wait.
 func (r *Recorder) Admit(context.Context) (token uint64, err error) {
-	if r == nil {
+	if r == nil || r.log == nil {
 		return 0, ErrClosed
 	}
-	if err := r.Err(); err != nil {
-		return 0, err
+	err = r.log.Err()
+	if r.log.opts.OnFailure == Fail && !r.async && err == nil {
+		err = r.Err()
 	}
-	return 0, r.log.Err()
+	if r.log.opts.OnFailure != Fail && !errors.Is(err, ErrClosed) {
+		err = nil
+	}
+	return 0, err
 }
 
 // Done does nothing; the outcome of a step comes through RecordAttempt.

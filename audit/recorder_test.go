@@ -1,10 +1,9 @@
 package audit
 
 import (
-	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"syscall"
@@ -38,10 +37,9 @@ func (p *panicky) Error() string { return p.text }
 
 func TestRecorder(t *testing.T) {
 	t.Parallel()
-	f := &fakeFile{}
-	l, err := newLog(f, "x", Options{})
-	require.NoError(t, err)
-	_, err = NewRecorder(nil, "r")
+	d := newDisk()
+	l := mustOpen(t, d, quiet)
+	_, err := NewRecorder(nil, "r")
 	require.ErrorContains(t, err, "without a log")
 	_, err = NewRecorder(l, "two words")
 	require.ErrorContains(t, err, `run "two words"`)
@@ -50,7 +48,7 @@ func TestRecorder(t *testing.T) {
 
 	token, err := r.Admit(t.Context())
 	require.NoError(t, err)
-	ended, cancel := context.WithCancel(t.Context())
+	ended, cancel := context.WithCancel(WithCorrelation(t.Context(), "trace-1"))
 	cancel()
 	r.RecordAttempt(ended, 7, 1, time.Second, 2*time.Second, errors.Join(errors.New("a"), errors.New("b\x1b[2J\u202e")))
 	r.RecordAttempt(t.Context(), 7, 2, 0, 1, (*panicky)(nil))
@@ -61,28 +59,31 @@ func TestRecorder(t *testing.T) {
 	require.Zero(t, r.Dropped())
 	require.NoError(t, r.Err())
 
-	all := collect(t, bytes.NewReader(f.data))
+	all := collect(t, d)[1:]
 	require.Len(t, all, 5)
 	for _, e := range all[:4] {
 		require.Equal(t, KindStep, e.Kind)
 		require.Equal(t, "r1", e.Run)
 	}
-	require.Equal(t, `{"batch":7,"attempt":1,"wait_ns":1000000000,"run_ns":2000000000,"error":"a\\nb\\x1b[2J\\u202e"}`, string(all[0].Data))
-	require.Contains(t, string(all[1].Data), `"error":"\u003cnil\u003e"`, "a typed nil whose Error panics")
+	require.Equal(t, "trace-1", all[0].Correlation)
+	require.Equal(t, `{"attempt":1,"batch":7,"error":"a\\nb\\x1b[2J\\u202e","run_ns":2000000000,"wait_ns":1000000000}`, string(all[0].Data))
+	require.Contains(t, string(all[1].Data), `"error":"<nil>"`, "a typed nil whose Error panics")
 	require.Less(t, len(all[2].Data), 4096)
 	require.Contains(t, string(all[2].Data), "bytes more)")
-	require.Equal(t, `{"batch":7,"attempt":4,"wait_ns":0,"run_ns":1}`, string(all[3].Data))
+	require.Equal(t, `{"attempt":4,"batch":7,"run_ns":1,"wait_ns":0}`, string(all[3].Data))
 	require.Equal(t, KindBatch, all[4].Kind)
-	require.Equal(t, `{"batch":7,"attempts":4,"wait_ns":5,"run_ns":6}`, string(all[4].Data))
+	require.Equal(t, `{"attempts":4,"batch":7,"run_ns":6,"wait_ns":5}`, string(all[4].Data))
+	var step Step
+	require.NoError(t, json.Unmarshal(all[0].Data, &step))
+	require.Equal(t, Step{7, 1, time.Second, 2 * time.Second, `a\nb\x1b[2J\u202e`}, step)
 
 	// A run does not go on without its trail.
-	f.failWrite = func([]byte) (int, error) { return 0, syscall.ENOSPC }
+	d.setFull(true)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() { r.RecordBatch(context.Background(), 8, 1, 0, 0, nil) })
 	}
 	wg.Wait()
-	f.failWrite = nil
 	require.Equal(t, uint64(8), r.Dropped())
 	require.ErrorIs(t, r.Err(), syscall.ENOSPC)
 	_, err = r.Admit(t.Context())
@@ -91,10 +92,29 @@ func TestRecorder(t *testing.T) {
 	require.Error(t, l.Close())
 }
 
+func TestAsyncRecorder(t *testing.T) {
+	t.Parallel()
+	d := newDisk()
+	l := mustOpen(t, d, quiet)
+	_, err := NewAsyncRecorder(nil, "r")
+	require.Error(t, err)
+	r, err := NewAsyncRecorder(l, "r")
+	require.NoError(t, err)
+	for i := range 3000 {
+		r.RecordAttempt(t.Context(), uint64(i), 1, 0, 0, nil)
+	}
+	require.NoError(t, l.Close())
+	require.Zero(t, r.Dropped())
+	require.Len(t, collect(t, d), 3001)
+	r.RecordBatch(t.Context(), 1, 1, 0, 0, nil)
+	require.EqualValues(t, 1, r.Dropped())
+	_, err = r.Admit(t.Context())
+	require.ErrorIs(t, err, ErrClosed)
+}
+
 func TestRecorderOfClosedLog(t *testing.T) {
 	t.Parallel()
-	l, err := newLog(&fakeFile{}, "x", Options{})
-	require.NoError(t, err)
+	l := mustOpen(t, newDisk(), quiet)
 	r, err := NewRecorder(l, "")
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
@@ -102,17 +122,6 @@ func TestRecorderOfClosedLog(t *testing.T) {
 	require.ErrorIs(t, err, ErrClosed)
 	requirePermanentAndNeutral(t, err)
 	require.Zero(t, r.Dropped(), "nothing was lost yet")
-}
-
-func requirePermanentAndNeutral(t *testing.T, err error) {
-	t.Helper()
-	err = fmt.Errorf("wrapped: %w", err)
-	var p interface{ Permanent() bool }
-	require.ErrorAs(t, err, &p)
-	require.True(t, p.Permanent())
-	var n interface{ Neutral() bool }
-	require.ErrorAs(t, err, &n)
-	require.True(t, n.Neutral())
 }
 
 func FuzzOneLine(f *testing.F) {

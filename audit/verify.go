@@ -1,199 +1,158 @@
 package audit
 
 import (
-	"bufio"
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
-	"os"
-	"slices"
-	"strconv"
 	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/surefoot-ml/surefoot/internal/durable"
 )
+
+// Trust is what a verifier knows from elsewhere. The zero Trust believes the key that the log names: that finds accidents,
+// and changes by those who do not hold its key.
+type Trust struct {
+	// Keys are public keys of the log, as [Log.Key] returned them: one of them, or one that it handed over to, has to have
+	// signed the log.
+	Keys []string
+	// Heads are heads that the log once had and has to have still, as [Log.Head] and [Log.Checkpoint] returned them.
+	Heads []Head
+	// Witnesses are public keys of witnesses, of which at least Quorum (all if zero) have to have signed one checkpoint.
+	Witnesses []string
+	Quorum    int
+}
 
 // Report is what [Verify] found.
 type Report struct {
-	Entries uint64    // valid entries
-	Bytes   int64     // that they take
-	First   time.Time // time of the first entry
-	Last    time.Time // time of the last entry
-	Head    Head      // the last entry
-	Torn    int64     // bytes of an unfinished line at the end, left by a crash or being written just now
+	Entries   uint64    // in all, with those that were deleted
+	Pruned    uint64    // entries that were deleted, on record in the log: the first ones
+	First     time.Time // time of the first entry that is left
+	Last      time.Time // time of the last entry
+	Head      Head      // of all entries
+	Signed    Head      // of those under the checkpoint
+	Key       string    // public key that signed it
+	Witnessed Head      // of those under the checkpoint that witnesses have signed
+	Cosigned  []string  // names of these
+	Torn      int64     // bytes of an incomplete group at the end, left by a crash or being written just now
 }
 
-// Verify reads a log and checks every entry, in bounded memory. It returns a [*DamageError] for the first entry that is
-// not as it was written, with a Report on those before it.
-//
-// Without heads, an intact log that lost its newest entries looks like one that never had them. Pass one or more heads
-// that were kept elsewhere: a log that does not contain them is a [*HeadError].
-func Verify(r io.Reader, heads ...Head) (Report, error) {
-	heads = slices.Clone(heads)
-	slices.SortFunc(heads, func(a, b Head) int { return cmp.Compare(a.Seq, b.Seq) })
-	for len(heads) > 0 && heads[0] == (Head{}) {
-		heads = heads[1:]
-	}
+// Verify reads a whole log and checks every file of it, as a stranger would who has the directory, or a mirror of it
+// without the journal, and what Trust says. The error is a [*DamageError] or a [*HeadError], or matches [ErrKey],
+// [ErrWitness] or fs.ErrNotExist. It changes nothing and may run while the log is being written. It needs memory for the
+// journal alone.
+func Verify(dir string, trust Trust) (Report, error) {
+	return verify(durable.OS(dir), dir, trust, func(*Entry) bool { return true })
+}
+
+// verify calls yield for each entry until it is false, which ends verification without an error.
+func verify(root durable.Dir, path string, trust Trust, yield func(*Entry) bool) (Report, error) {
 	var rep Report
-	s := newScanner(r)
+	witnesses, err := witnessVerifiers(trust.Witnesses)
+	if err != nil {
+		return rep, err
+	}
+	heads := trust.Heads
+	witnessed, err := readWitnessed(root, path)
+	if err != nil {
+		return rep, err
+	}
+	if witnessed != nil {
+		heads = append(heads[:len(heads):len(heads)], witnessed.head)
+	}
+	s, err := openScanner(root, path, heads)
+	if err != nil {
+		return rep, err
+	}
+	defer s.close()
+	rep.Torn = s.src.found.Cut
 	for {
-		for len(heads) > 0 && heads[0].Seq == s.head.Seq {
-			if heads[0] != s.head {
-				return rep, &HeadError{Want: heads[0], Have: s.head}
-			}
-			heads = heads[1:]
-		}
 		e, err := s.next()
-		if err == io.EOF {
-			break
-		}
 		if err != nil {
+			rep.Entries, rep.Head, rep.Pruned = s.tree.size, s.tree.head(), s.gone
+			if errors.Is(err, io.EOF) {
+				break
+			}
 			return rep, err
 		}
-		if rep.Entries == 0 {
+		if rep.First.IsZero() {
 			rep.First = e.Time
 		}
-		rep.Entries++
-		rep.Last, rep.Head, rep.Bytes = e.Time, s.head, s.end
+		rep.Last = e.Time
+		if !yield(&e) {
+			return rep, errStopped
+		}
 	}
-	rep.Torn = s.torn
-	if len(heads) > 0 {
-		return rep, &HeadError{Want: heads[0], Have: s.head}
+	if s.checkpoint != nil {
+		rep.Signed, rep.Key = s.checkpoint.head, s.keys.at(s.checkpoint.head.Size)
 	}
-	return rep, nil
+	if !s.keys.trusted(trust.Keys) {
+		return rep, fmt.Errorf("%w: %s is signed by %s, which none of the trusted keys has handed over to", ErrKey, path, rep.Key)
+	}
+	return rep, rep.witnesses(s, witnessed, witnesses, trust.Quorum)
 }
 
-// VerifyFile is [Verify] on a file. It changes nothing and may run while the log is being written.
-func VerifyFile(path string, heads ...Head) (Report, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return Report{}, fmt.Errorf("audit: %w", err)
+// errStopped ends verification early.
+var errStopped = errors.New("audit: stopped")
+
+// witnesses judges the signatures of witnesses on the checkpoint, or else on the last one that had any.
+func (rep *Report) witnesses(s *scanner, witnessed *signedHead, known []note.Verifier, quorum int) error {
+	for _, c := range []*signedHead{witnessed, s.checkpoint} {
+		if c == nil {
+			continue
+		}
+		names, err := c.verify(s.keys.at(c.head.Size), known)
+		if err != nil {
+			return s.damaged(witnessedName, 0, 0, err.Error())
+		}
+		if len(names) > 0 {
+			rep.Witnessed, rep.Cosigned = c.head, names
+		}
 	}
-	defer f.Close()
-	rep, err := Verify(f, heads...)
-	return rep, at(path, err)
+	if quorum <= 0 {
+		quorum = len(known)
+	}
+	if len(known) > 0 && len(rep.Cosigned) < quorum {
+		return fmt.Errorf("%w: %s has the signatures of %d witnesses, not %d", ErrWitness, s.path, len(rep.Cosigned), quorum)
+	}
+	return nil
 }
 
-// Entries reads a log and yields its entries in order, each one verified. The last pair has an error if the log is damaged
-// or cannot be read. An unfinished line at the end is no entry and ends the sequence without one.
-func Entries(r io.Reader) iter.Seq2[Entry, error] {
+// Entries reads a log and yields its entries in order, those in the journal included. Each is checked by itself and
+// against its tile; the last pair has an error if the log as a whole does not pass [Verify] with the zero Trust, so that
+// entries before it may be forged. Entries that were deleted are left out.
+func Entries(dir string) iter.Seq2[Entry, error] {
+	return entries(durable.OS(dir), dir)
+}
+
+func entries(root durable.Dir, path string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		s := newScanner(r)
-		for {
-			e, err := s.next()
-			if err == io.EOF {
-				return
-			}
-			if err != nil {
-				yield(Entry{}, err)
-				return
-			}
-			e.Data = bytes.Clone(e.Data)
-			if !yield(e, nil) {
-				return
-			}
+		_, err := verify(root, path, Trust{}, func(e *Entry) bool {
+			own := *e
+			own.Data = bytes.Clone(e.Data)
+			return yield(own, nil)
+		})
+		if err != nil && !errors.Is(err, errStopped) {
+			yield(Entry{}, err)
 		}
 	}
 }
 
-// scanner reads and verifies entries one by one.
-type scanner struct {
-	r       *bufio.Reader
-	enc     encoder
-	long    []byte // a line that does not fit into the reader's buffer
-	scratch []byte
-
-	head Head  // the last valid entry
-	end  int64 // where it ends
-	open bool  // it lacks its line end
-	torn int64 // bytes after it, once all is read
-}
-
-func newScanner(r io.Reader) *scanner { return &scanner{r: bufio.NewReaderSize(r, 64<<10)} }
-
-// next returns the next entry, whose Data is valid until the call after, or io.EOF.
-func (s *scanner) next() (Entry, error) {
-	line, size, err := s.read()
-	if err == io.EOF {
-		return s.last(line, size)
+func readWitnessed(root durable.Dir, path string) (*signedHead, error) {
+	text, err := root.Read(witnessedName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
 	}
 	if err != nil {
-		return Entry{}, fmt.Errorf("audit: read at offset %d: %w", s.end, err)
+		return nil, fmt.Errorf("audit: %w", err)
 	}
-	if line == nil {
-		return Entry{}, s.damage("its line is too long")
+	c, err := parseCheckpoint(text)
+	if err != nil || c.head.Size == 0 {
+		return nil, (&scanner{path: path}).damaged(witnessedName, 0, 0, errNote.Error())
 	}
-	return s.accept(line[:len(line)-1], size)
-}
-
-func (s *scanner) accept(line []byte, size int64) (e Entry, err error) {
-	if e, s.scratch, err = s.enc.link(line, s.scratch, s.head); err != nil {
-		return Entry{}, s.damage(err.Error())
-	}
-	s.head, s.end = e.head(), s.end+size
-	return e, nil
-}
-
-// last judges what follows the last line end. A crash leaves there a part of a line, or the zeros of a block that was
-// allocated and not written; it never leaves anything else, and what else is found may have been acknowledged.
-func (s *scanner) last(rest []byte, size int64) (Entry, error) {
-	if size == 0 {
-		return Entry{}, io.EOF
-	}
-	if rest == nil {
-		return Entry{}, s.damage("its line is too long")
-	}
-	rest = bytes.TrimRight(rest, "\x00")
-	if e, err := s.accept(rest, int64(len(rest))); err == nil {
-		s.open, s.torn = true, size-int64(len(rest))
-		return e, nil
-	}
-	want := []byte(partSeq + strconv.FormatUint(s.head.Seq+1, 10) + partTime)
-	if n := min(len(rest), len(want)); !bytes.Equal(rest[:n], want[:n]) {
-		return Entry{}, s.damage("what follows the last entry is not the beginning of another one")
-	}
-	// An entry that is complete was written with its line end, and so was everything in front of a part of the next one.
-	end := []byte(partPrev + s.head.Hash.String() + partHash)
-	for from := 0; ; {
-		i := bytes.Index(rest[from:], end)
-		if i < 0 || from+i+lenPrev+lenHash > len(rest) {
-			break
-		}
-		from += i + lenPrev + lenHash
-		if _, _, err := s.enc.link(rest[:from], nil, s.head); err == nil {
-			return Entry{}, s.damage("its line end was changed")
-		}
-	}
-	s.torn = size
-	return Entry{}, io.EOF
-}
-
-func (s *scanner) damage(reason string) error {
-	return &DamageError{Seq: s.head.Seq + 1, Offset: s.end, Reason: reason}
-}
-
-// read returns the next line with its line end and its size, nil if it is too long to be one. With io.EOF it returns what
-// follows the last line end; of the zeros that may end it, only so many as fit into a line.
-func (s *scanner) read() (line []byte, size int64, err error) {
-	s.long = s.long[:0]
-	tooLong := false
-	for {
-		part, err := s.r.ReadSlice('\n')
-		size += int64(len(part))
-		full := errors.Is(err, bufio.ErrBufferFull)
-		if !full && size == int64(len(part)) {
-			return part, size, err // the usual case, without a copy
-		}
-		keep := min(len(part), maxLine+1-len(s.long))
-		s.long = append(s.long, part[:keep]...)
-		tooLong = tooLong || len(bytes.Trim(part[keep:], "\x00")) > 0
-		switch {
-		case full:
-		case tooLong:
-			return nil, size, err
-		default:
-			return s.long, size, err
-		}
-	}
+	return &c, nil
 }

@@ -83,7 +83,7 @@ func (b *budget) Spend(e privacy.Event) error {
 func (b *budget) recharge(path string) (int, error) {
 	counts := map[privacy.Poisson]int{}
 	total := 0
-	for e, err := range entries(path) {
+	for e, err := range audit.Entries(path) {
 		if err != nil {
 			return 0, err
 		}

@@ -4,38 +4,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
-	"os"
 
 	"github.com/surefoot-ml/surefoot/audit"
 	"github.com/surefoot-ml/surefoot/privacy"
 )
-
-// entries reads a trail from its file.
-func entries(path string) iter.Seq2[audit.Entry, error] {
-	return func(yield func(audit.Entry, error) bool) {
-		f, err := os.Open(path)
-		if err != nil {
-			yield(audit.Entry{}, err)
-			return
-		}
-		defer f.Close()
-		for e, err := range audit.Entries(f) {
-			if !yield(e, err) {
-				return
-			}
-		}
-	}
-}
 
 // startData is the data of the entry that begins a process's part of the trail.
 type startData struct {
 	Task     string   `json:"task"`
 	Settings settings `json:"settings"`
 	Private  bool     `json:"private"`
-	Key      uint64   `json:"key,omitempty"` // that noise is drawn from if it is not private
-	Examples int      `json:"examples"`      // in the training part
-	Step     int      `json:"step"`          // steps applied so far, by the checkpoint
+	Key      uint64   `json:"key,omitempty"`      // that noise is drawn from if it is not private
+	Canaries string   `json:"canaries,omitempty"` // digest of which canaries are in the training part
+	Examples int      `json:"examples"`           // in the training part, canaries included
+	Step     int      `json:"step"`               // steps applied so far, by the checkpoint
 }
 
 // checkpointData is the data of a checkpoint's entry.
@@ -71,7 +53,7 @@ func (a *audited) hold(ok bool, what string) {
 	}
 }
 
-// auditTrail reads a trail as a stranger would, who has the file, the last head, and the budget: nothing of what the run
+// auditTrail reads a trail as a stranger would, who has the log, the last head, and the budget: nothing of what the run
 // itself believes is used.
 func auditTrail(path string, head audit.Head, limit privacy.Budget) (audited, error) {
 	var (
@@ -84,12 +66,12 @@ func auditTrail(path string, head audit.Head, limit privacy.Budget) (audited, er
 		start         startData
 		done          int // batch whose last recorded attempt succeeded
 	)
-	report, err := audit.VerifyFile(path, head)
+	report, err := audit.Verify(path, audit.Trust{Heads: []audit.Head{head}})
 	a.Entries, a.Head = report.Entries, report.Head
 	if err != nil {
 		return a, err
 	}
-	for e, err := range entries(path) {
+	for e, err := range audit.Entries(path) {
 		if err != nil {
 			return a, err
 		}

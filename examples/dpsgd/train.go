@@ -19,6 +19,7 @@ import (
 	"github.com/surefoot-ml/surefoot/examples/dpsgd/internal/dataset"
 	"github.com/surefoot-ml/surefoot/examples/dpsgd/internal/softmax"
 	"github.com/surefoot-ml/surefoot/privacy"
+	"github.com/surefoot-ml/surefoot/privacy/leakage"
 	"github.com/surefoot-ml/surefoot/ratelimit"
 	"github.com/surefoot-ml/surefoot/retry"
 	"github.com/surefoot-ml/surefoot/validate"
@@ -40,6 +41,7 @@ type run struct {
 	trail   *journal
 	budget  *budget
 	learner *learner
+	planted *canaries // nil if there are none
 	breaker *breaker.Breaker
 	gate    *carbon.Gate
 	memory  func() string
@@ -47,6 +49,7 @@ type run struct {
 	line    carbon.Timeline
 	runner  *surefoot.Runner[int, float64]
 
+	coins   string     // digest of the canaries of the run that is resumed
 	before  int        // charges of earlier processes
 	earlier checkpoint // where this process began
 	gaveUp  int
@@ -64,7 +67,7 @@ type curve struct {
 
 func (o *options) path(name string) string { return filepath.Join(o.out, name) }
 
-const trailName, checkpointName, plotName = "trail.jsonl", "checkpoint.json", "run.svg"
+const trailName, checkpointName, plotName = "trail", "checkpoint.json", "run.svg"
 
 // train runs the whole job. The report is not nil once training has begun, also with an error.
 func train(ctx context.Context, o *options, data *dataset.Dataset, p *progress) (*report, error) {
@@ -76,6 +79,10 @@ func train(ctx context.Context, o *options, data *dataset.Dataset, p *progress) 
 	ended, err := r.loop(ctx)
 	rep := r.report(ended)
 	err = errors.Join(err, r.lost, r.trail.Err(), r.draw(o.path(plotName)))
+	if r.planted != nil {
+		found, auditErr := r.planted.audit(r.learner.model, rep.Privacy.Epsilon, r.set.Delta)
+		rep.Canaries, err = &found, errors.Join(err, auditErr)
+	}
 	head := r.log.Head()
 	err = errors.Join(err, r.close())
 	if o.baseline && ctx.Err() == nil {
@@ -90,6 +97,9 @@ func train(ctx context.Context, o *options, data *dataset.Dataset, p *progress) 
 	rep.Audit.hold(rep.Steps.Released <= rep.Steps.Charged, "this process charged every release of noise")
 	rep.Audit.hold(rep.Audit.Charges == rep.Steps.Before+rep.Steps.Charged, "the trail and the process agree on the charges")
 	rep.Audit.hold(rep.Audit.Applied == rep.Steps.Applied, "the trail and the weights agree on the last step")
+	if rep.Canaries != nil {
+		rep.Audit.hold(rep.Canaries.Verdict != leakage.Refuted, "the canaries do not show more than the accountant says")
+	}
 	rep.Seconds = time.Since(began).Seconds()
 	return rep, errors.Join(err, auditErr, rep.Audit.err())
 }
@@ -97,8 +107,8 @@ func train(ctx context.Context, o *options, data *dataset.Dataset, p *progress) 
 // open puts the run together: the state, the budget and the trail first, then the policies around the step.
 func (r *run) open(ctx context.Context) (err error) {
 	trail := r.path(trailName)
-	info, err := os.Stat(trail)
-	if begun := err == nil && info.Size() > 0; begun != r.resume {
+	_, err = os.Stat(filepath.Join(trail, "checkpoint"))
+	if begun := err == nil; begun != r.resume {
 		if r.resume {
 			return fmt.Errorf("nothing to resume in %s", r.out)
 		}
@@ -111,6 +121,12 @@ func (r *run) open(ctx context.Context) (err error) {
 	}
 	if err := r.check(); err != nil {
 		return err
+	}
+	if r.planted, err = r.openCanaries(r.data.Dim, r.coins); err != nil {
+		return err
+	}
+	if r.planted != nil {
+		r.data = r.planted.plant(r.data)
 	}
 	if r.log, err = audit.Open(trail, audit.Options{}); err != nil {
 		return err
@@ -129,10 +145,14 @@ func (r *run) open(ctx context.Context) (err error) {
 	if err := r.openPolicies(ctx); err != nil {
 		return err
 	}
-	return r.event(audit.KindConfig, startData{
+	start := startData{
 		Task: r.task(), Settings: r.set, Private: r.key == 0, Key: r.key,
 		Examples: len(r.data.Train), Step: r.learner.applied,
-	})
+	}
+	if r.planted != nil {
+		start.Canaries = r.planted.plan.Digest()
+	}
+	return r.event(audit.KindConfig, start)
 }
 
 func (r *run) close() error {
@@ -142,8 +162,11 @@ func (r *run) close() error {
 	return r.log.Close()
 }
 
-func (r *run) task() string {
-	return fmt.Sprintf("%s, %d classes, %d features", r.data.Name, len(r.data.Classes), r.data.Dim)
+func (r *run) task() string { return r.taskWith(0) }
+
+// taskWith is the task when a number of canaries is planted in the data.
+func (r *run) taskWith(canaries int) string {
+	return fmt.Sprintf("%s, %d classes, %d features", r.data.Name, len(r.data.Classes), r.data.Dim+canaries)
 }
 
 // event appends to the trail, also when the run is being stopped.
@@ -171,6 +194,9 @@ func (r *run) check() error {
 	c.RangeDuration("deadline", r.deadline, time.Millisecond, time.Hour)
 	c.Range("watts", r.watts, 0, 1000)
 	c.Range("pue", r.pue, 0, 10)
+	if r.set.Canaries != 0 {
+		c.Range("canaries", float64(r.set.Canaries), minCanaries, 1e5)
+	}
 	c.Range("checkpoint-every", float64(r.every), 1, 1e6)
 	if err := c.Err(); err != nil {
 		return err
@@ -183,12 +209,12 @@ func (r *run) check() error {
 
 // resumeSettings takes the settings from the trail: those of a budget in use cannot change.
 func (r *run) resumeSettings(trail string) error {
-	for _, name := range []string{"steps", "batch", "noise", "clip", "rate", "momentum", "epsilon", "delta", "not-private-key"} {
+	for _, name := range []string{"steps", "batch", "noise", "clip", "rate", "momentum", "epsilon", "delta", "not-private-key", "canaries"} {
 		if r.given[name] {
 			return fmt.Errorf("-%s is fixed by the run that -resume goes on with", name)
 		}
 	}
-	for e, err := range entries(trail) {
+	for e, err := range audit.Entries(trail) {
 		if err != nil {
 			return err
 		}
@@ -197,10 +223,10 @@ func (r *run) resumeSettings(trail string) error {
 			if err := json.Unmarshal(e.Data, &s); err != nil {
 				return fmt.Errorf("entry %d: %w", e.Seq, err)
 			}
-			if s.Task != r.task() {
+			if s.Task != r.taskWith(s.Settings.Canaries) {
 				return fmt.Errorf("the run in %s is about %q, not %q", r.out, s.Task, r.task())
 			}
-			r.set, r.key = s.Settings, s.Key
+			r.set, r.key, r.coins = s.Settings, s.Key, s.Canaries
 			return nil
 		}
 	}

@@ -216,18 +216,21 @@ func TestBudgetEndsTheRun(t *testing.T) {
 func TestCutTrailIsNotResumed(t *testing.T) {
 	t.Parallel()
 	o := testOptions(t, "-faults=false")
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	mustTrain(t, ctx, o, after{"step 17/", cancel})
-	text, err := os.ReadFile(o.path(trailName))
-	if err != nil {
+	older := filepath.Join(t.TempDir(), trailName)
+	for _, step := range []string{"step 6/", "step 17/"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		mustTrain(t, ctx, o, after{step, cancel})
+		if !o.resume { // a whole copy, which is a valid log by itself
+			if err := os.CopyFS(older, os.DirFS(o.path(trailName))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o.resume, o.given = true, map[string]bool{}
+	}
+	if err := errors.Join(os.RemoveAll(o.path(trailName)), os.Rename(older, o.path(trailName))); err != nil {
 		t.Fatal(err)
 	}
-	lines := strings.SplitAfter(string(text), "\n")
-	if err := os.WriteFile(o.path(trailName), []byte(strings.Join(lines[:6], "")), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	o.resume, o.given = true, map[string]bool{}
 	if _, err := train(t.Context(), o, toy(), &progress{}); err == nil || !strings.Contains(err.Error(), "the trail was cut") {
 		t.Fatalf("%v", err)
 	}
@@ -299,7 +302,7 @@ func TestKilled(t *testing.T) {
 		_ = cmd.Wait()
 	}
 	charges := 0
-	for e, err := range entries(filepath.Join(out, trailName)) {
+	for e, err := range audit.Entries(filepath.Join(out, trailName)) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -400,7 +403,11 @@ func TestCommand(t *testing.T) {
 	}
 	for _, name := range []string{trailName, checkpointName, plotName, "report.json"} {
 		info, err := os.Stat(filepath.Join(out, name))
-		if err != nil || info.Mode().Perm() != 0o600 {
+		want := os.FileMode(0o600)
+		if name == trailName {
+			want = 0o700
+		}
+		if err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: %v, %v", name, info, err)
 		}
 	}

@@ -67,8 +67,9 @@ func (j *Journal) Room(ctx context.Context) error {
 	}
 	j.mu.Lock()
 	err, full := j.refusal(), j.group
+	wait := err == nil && full != nil && len(full.buf) >= maxGroup/2
 	j.mu.Unlock()
-	if err != nil || full == nil || len(full.buf) < maxGroup/2 {
+	if !wait {
 		return err
 	}
 	select {
