@@ -11,8 +11,8 @@ import (
 
 // Best is the accountant for most uses: the smallest upper and the largest lower bound that any method of this package proves. It asks
 // the closed form of [GDP] or the contour of [Tight] where they apply, the lattice of [PLD] where that leaves a wide interval, and [RDP]
-// always; Method names the one whose upper bound it is. It takes about a millisecond for Gaussians on Poisson samples, and a
-// fraction of a second where it needs the lattice, which it leaves out for more than 500 distinct mechanisms.
+// always; Method names the one whose upper bound it is. It takes about a millisecond for Gaussians on Poisson samples, and some
+// hundredths of a second where it needs the lattice, which it leaves out for more than 500 distinct mechanisms.
 //
 // The zero Best is ready. All methods are safe for concurrent use; a Best must not be copied.
 type Best struct {
@@ -44,7 +44,9 @@ func (b *Best) Epsilon(delta float64) (Interval, error) {
 		contour: func(c contour.Composition, d contour.Direction) (contour.Bound, error) {
 			return contourEpsilon(&b.work, c, d, delta)
 		},
-		lattice: func(parts []lattice.Part) (bounds, error) { return latticeEpsilon(parts, delta) },
+		lattice: func(sides [][]lattice.Part, floor float64) ([]bounds, error) {
+			return latticeEpsilon(sides, delta, floor)
+		},
 	})
 }
 
@@ -81,7 +83,7 @@ func (b *Best) Delta(eps float64) (Interval, error) {
 		contour: func(c contour.Composition, d contour.Direction) (contour.Bound, error) {
 			return b.work.Delta(c, d, eps)
 		},
-		lattice: func(parts []lattice.Part) (bounds, error) { return latticeDelta(parts, eps) },
+		lattice: func(sides [][]lattice.Part, floor float64) ([]bounds, error) { return latticeDelta(sides, eps, floor) },
 	})
 }
 
@@ -92,7 +94,7 @@ type methods struct {
 	gaussian func(mu2 float64) (bounds, error)
 	step     func(normal.Sampled, normal.Direction) (lo, hi float64, err error)
 	contour  func(contour.Composition, contour.Direction) (contour.Bound, error)
-	lattice  func([]lattice.Part) (bounds, error)
+	lattice  func(sides [][]lattice.Part, floor float64) ([]bounds, error) // see latticeEpsilon
 }
 
 // side is one direction of the comparison: what is proved of it, and by which method the upper bound.
@@ -151,7 +153,7 @@ func (m *makeup) best(by methods) (Interval, error) {
 	return m.interval(whole.bounds, whole.method)
 }
 
-// sharpen asks the lattice for the directions of which too little is known, at once.
+// sharpen asks the lattice for the directions of which too little is known.
 func (m *makeup) sharpen(sides *[2]side, by methods) error {
 	wide := [2]bool{sides[0].width() > sharpEnough, sides[1].width() > sharpEnough}
 	if !wide[0] && !wide[1] {
@@ -164,22 +166,25 @@ func (m *makeup) sharpen(sides *[2]side, by methods) error {
 	if err != nil {
 		return err
 	}
-	var wg sync.WaitGroup
-	var answers [2]bounds
-	var errs [2]error
+	var ask [][]lattice.Part
 	for i := range laws {
 		if wide[i] {
-			wg.Go(func() { answers[i], errs[i] = by.lattice(laws[i]) })
+			ask = append(ask, laws[i])
 		}
 	}
-	wg.Wait()
+	answers, err := by.lattice(ask, max(sides[0].lower, sides[1].lower))
+	if err != nil {
+		return err
+	}
 	for i := range sides {
-		j := min(i, len(laws)-1) // one law may stand for both directions
-		if wide[i] && errs[j] == nil {
-			sides[i].learn(answers[j], methodLattice)
+		if wide[i] {
+			sides[i].learn(answers[0], methodLattice)
+			if len(answers) > 1 { // else one law stands for both directions, or the other direction is known
+				answers = answers[1:]
+			}
 		}
 	}
-	return errors.Join(errs[:]...)
+	return nil
 }
 
 // boundOf encloses the epsilon of n executions of e at delta by the best method.

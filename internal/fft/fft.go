@@ -33,6 +33,11 @@ func New(n int) (*Plan, error) {
 	return p, nil
 }
 
+// Clone returns a plan of the same length for another goroutine; it shares the roots of unity.
+func (p *Plan) Clone() *Plan {
+	return &Plan{n: p.n, root: p.root, a: make([]complex128, p.n/2), b: make([]complex128, p.n/2)}
+}
+
 // root is exp(-2 pi i k/n) for 0 <= k < n/2, by reduction to the first octant: the angle then is at most pi/4, its
 // relative error at most 2u, and both parts are within 2 ulp.
 func root(k, n int) complex128 {

@@ -127,6 +127,25 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestClone: a clone transforms as its original does, at the same time.
+func TestClone(t *testing.T) {
+	t.Parallel()
+	p, err := New(256)
+	require.NoError(t, err)
+	other := p.Clone()
+	require.Equal(t, p.Len(), other.Len())
+	x := random(rand.New(rand.NewPCG(5, 6)), 256, 0)
+	a, b := make([]complex128, 129), make([]complex128, 129)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		other.Forward(b, x)
+	}()
+	p.Forward(a, x)
+	<-done
+	require.Equal(t, a, b)
+}
+
 // TestConvolution: the product of spectra is the spectrum of the cyclic convolution; integers come out exact.
 func TestConvolution(t *testing.T) {
 	t.Parallel()

@@ -95,7 +95,7 @@ func (p *plan) level(items []item, step, tail, floor float64, n int) (l level, e
 	var rough []sketch
 	for i := range items {
 		outer[i] = items[i].piece
-		if o, in, ok := items[i].split(step); ok && n > 0 {
+		if o, in, ok := items[i].split(step); ok && n > 0 && !p.whole {
 			outer[i], deeper[i] = o, &in
 			rough = append(rough, in.rough)
 		}
@@ -108,7 +108,7 @@ func (p *plan) level(items []item, step, tail, floor float64, n int) (l level, e
 		}
 	}
 	for i, it := range items {
-		up, low, err := outer[i].discretize(step, tail, floor)
+		up, low, err := outer[i].discretize(step, tail, p.far, floor)
 		if err != nil {
 			return level{}, err
 		}
@@ -122,7 +122,7 @@ func (p *plan) level(items []item, step, tail, floor float64, n int) (l level, e
 		}
 		o := outer[i]
 		jumps := (o.m.below(o.a) + o.m.above(o.b)) / max(1e-9, 1-o.m.below(o.lo)-o.m.above(o.hi)) * (1 + 1e-9)
-		n, miss := quota(it.keep, min(1, jumps), p.delta*negligible)
+		n, miss := quota(it.keep, min(1, jumps), p.delta*p.small)
 		l.slack += miss
 		in.keep = it.keep - n
 		l.inner = append(l.inner, *in)
@@ -195,7 +195,7 @@ func (p *plan) compose(n int) (*Composed, error) {
 	c := &Composed{factors: make([]factor, 1)}
 	first := p.first
 	slack += l.slack
-	if len(l.inner) > 0 {
+	if c.split = len(l.inner) > 0; c.split {
 		n := max(n/4, 1<<11)
 		bulk, s, err := p.bulk(l, tail, n, 2)
 		if err != nil {
@@ -211,7 +211,8 @@ func (p *plan) compose(n int) (*Composed, error) {
 		return nil, err
 	}
 	c.slack = math.Expm1(slack+s) * (1 + 1e-12) // products of shares besides the sum
-	c.finish(p.parts)
+	c.cap, c.zero = p.most, p.zero
+	c.tables()
 	return c, nil
 }
 
@@ -255,7 +256,7 @@ func (p *plan) bulkScale(rough []sketch, coarse float64, n int) (step, lo float6
 		return math.Inf(1), 0 // no choice to make
 	}
 	sd := max(math.Sqrt(v), 1e-150)
-	need := -math.Log(p.delta) - math.Log(negligible)
+	need := -math.Log(p.delta) - math.Log(p.small)
 	lo, hi := math.Inf(-1), math.Inf(1)
 	end := 50/sd + 100/(threshold*coarse)
 	for z := 0.1 / sd; z < end; z *= 1.25 {
@@ -303,9 +304,8 @@ func check(u, l *PMF, step float64) error {
 	return nil
 }
 
-// finish adds the bounds that cost nothing and the tables of queries.
-func (c *Composed) finish(parts []Part) {
-	c.cap, c.zero = math.Inf(1), 1
+// limits are bounds of a composition that cost nothing: the greatest loss and the total variation.
+func limits(parts []Part) (most, zero float64) {
 	var sum, tv float64
 	for _, p := range parts {
 		sup, v := math.Inf(1), 1.0
@@ -317,11 +317,11 @@ func (c *Composed) finish(parts []Part) {
 		sum += float64(p.Count) * sup
 		tv += float64(p.Count) * v
 	}
+	most = math.Inf(1)
 	if sum > 0 {
-		c.cap = sum * (1 + 1e-12)
+		most = sum * (1 + 1e-12)
 	}
-	c.zero = min(1, tv*(1+1e-12))
-	c.tables()
+	return most, min(1, tv*(1+1e-12))
 }
 
 func (c *Composed) tables() {

@@ -60,6 +60,7 @@ type Composed struct {
 	slack   float64 // delta of the lower factors is too large by at most this
 	cap     float64 // greatest possible loss, if positive; +Inf if none, 0 if nothing was released
 	zero    float64 // bound of the total variation, hence of delta(0)
+	split   bool    // a mixture was taken apart
 	curves  [2]*curve
 }
 

@@ -275,7 +275,7 @@ func FuzzCompose(f *testing.F) {
 			require.LessOrEqual(t, meet.Lower, meet.Upper)
 		}
 		if count == 1 {
-			s := crossing(single{newQuad(m, 1)}.delta, delta)
+			s := crossing(newSingle(m).delta, delta)
 			require.LessOrEqual(t, max(s.Lower, meet.Lower), min(s.Upper, meet.Upper))
 		}
 	})

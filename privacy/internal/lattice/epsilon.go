@@ -1,9 +1,12 @@
 package lattice
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 )
 
 // The sizes of the lattice: sure of a first guess, the usual one, and the largest.
@@ -13,10 +16,12 @@ const (
 	maxPoints   = 1 << 17
 )
 
-// good is the relative width at which the lattice is not refined any more, and enough that for the largest one.
+// good is the relative width at which the lattice is not refined any more, enough that for the largest ones, and fine that of
+// a law to be composed further.
 const (
-	good   = 1e-5
+	good   = 1e-4
 	enough = 3e-4
+	fine   = 1e-5
 )
 
 func validate(parts []Part) error {
@@ -41,89 +46,85 @@ func released(parts []Part) []Part {
 // Epsilon encloses eps(delta) of the composition of the parts, delta in (0, 1), refining the lattice while the answer is
 // wide. Upper is +Inf where nothing finite is certified.
 func Epsilon(parts []Part, delta float64) (Bound, error) {
-	b, _, err := refine(parts, delta, false)
-	return b, err
+	return EpsilonWithin(parts, delta, good)
+}
+
+// EpsilonWithin is Epsilon for a relative width that is good enough: the lattice begins with few points and is refined only
+// while the interval is wider. A width of 1 asks for any interval, at a fraction of the time.
+func EpsilonWithin(parts []Part, delta, width float64) (Bound, error) {
+	h, err := newHunt(parts, delta, false)
+	if err == nil {
+		err = h.finish(width, 0)
+	}
+	if err != nil {
+		return Bound{}, err
+	}
+	return h.best, nil
+}
+
+// Epsilons encloses eps(delta) for each list of parts, where the greatest of them is what is asked for: a list that certainly does
+// not have it is left at the first, wide interval. floor is a lower bound of the greatest that is known already.
+func Epsilons(lists [][]Part, delta, floor float64) ([]Bound, error) {
+	return largest(lists, floor, func(parts []Part) (*hunt, error) { return newHunt(parts, delta, false) })
+}
+
+// largest finishes one hunt per list, the most promising first.
+func largest(lists [][]Part, floor float64, begin func([]Part) (*hunt, error)) ([]Bound, error) {
+	hunts, errs := make([]*hunt, len(lists)), make([]error, len(lists))
+	var wg sync.WaitGroup
+	for i, parts := range lists {
+		wg.Go(func() { hunts[i], errs[i] = begin(parts) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	order := slices.Clone(hunts)
+	slices.SortStableFunc(order, func(a, b *hunt) int { return -cmp.Compare(a.best.Upper, b.best.Upper) })
+	for _, h := range order {
+		for _, o := range hunts {
+			floor = max(floor, o.best.Lower)
+		}
+		if err := h.finish(good, floor); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]Bound, len(hunts))
+	for i, h := range hunts {
+		out[i] = h.best
+	}
+	return out, nil
 }
 
 // Compose returns the law of the composition, sharpest for delta(eps) near the given delta in (0, 1). Its window holds nearly
 // all losses, so that it can be composed further.
 func Compose(parts []Part, delta float64) (*Composed, error) {
-	_, c, err := refine(parts, delta, true)
-	return c, err
+	h, err := newHunt(parts, delta, true)
+	if err == nil {
+		err = h.finish(fine, 0)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return h.whole, nil
 }
 
 // Delta encloses delta(eps) of the composition of the parts for a finite eps >= 0, refining the lattice while the answer
 // is wide.
 func Delta(parts []Part, eps float64) (Bound, error) {
-	if err := validate(parts); err != nil {
-		return Bound{}, err
+	h, err := newProfile(parts, eps)
+	if err == nil {
+		err = h.finish(good, 0)
 	}
-	if !(eps >= 0 && eps <= math.MaxFloat64) {
-		return Bound{}, fmt.Errorf("%w: eps %v is not finite and at least 0", ErrParameter, eps)
-	}
-	if parts = released(parts); len(parts) == 0 {
-		return Bound{}, nil
-	}
-	if one, ok := alone(parts); ok {
-		return one(eps), nil
-	}
-	if lone(parts) {
-		b, _, err := untilted(parts, 1e-16, func(c *Composed) (Bound, error) { return c.Delta(eps) })
-		return b, err
-	}
-	plans, err := newPlans(parts, 1e-6, false)
 	if err != nil {
 		return Bound{}, err
 	}
-	best := Bound{0, 1}
-	for i, p := range plans {
-		p.at(eps)
-		b, err := p.deltas(eps)
-		if err != nil {
-			if i > 0 {
-				break // the lower side alone is lost
-			}
-			return Bound{}, err
-		}
-		best = Bound{max(best.Lower, b.Lower), min(best.Upper, b.Upper)}
-		if !(best.Lower <= best.Upper) {
-			return Bound{}, fmt.Errorf("lattice: two certified intervals of delta do not meet: %v and %v", b, best)
-		}
-	}
-	return best, nil
+	return h.best, nil
 }
 
-// deltas refines delta(eps).
-func (p *plan) deltas(eps float64) (Bound, error) {
-	best := Bound{0, 1}
-	var last *progress
-	for n := guessPoints; n <= maxPoints; n *= 4 {
-		c, err := p.upTo(n, last == nil)
-		if err != nil {
-			if last != nil {
-				break
-			}
-			return Bound{}, err
-		}
-		b, err := c.Delta(eps)
-		if err != nil {
-			return Bound{}, err
-		}
-		best = Bound{max(best.Lower, b.Lower), min(best.Upper, b.Upper)}
-		if !(best.Lower <= best.Upper) {
-			return Bound{}, fmt.Errorf("lattice: two certified intervals of delta do not meet: %v and %v", b, best)
-		}
-		if last = p.progress(best, last); last.stop(n) || best.Upper < 1e-300 {
-			break
-		}
-		if p.side != lowerSide {
-			p.settle(best.Upper)
-		} else {
-			p.settle(best.Lower)
-		}
-		p.aim(eps)
-	}
-	return best, nil
+// Deltas encloses delta(eps) for each list of parts, as Epsilons does for eps(delta).
+func Deltas(lists [][]Part, eps, floor float64) ([]Bound, error) {
+	return largest(lists, floor, func(parts []Part) (*hunt, error) { return newProfile(parts, eps) })
 }
 
 // upTo composes on a lattice of n points or, where a law refuses so fine a one, on a coarser one if retry is set.
@@ -164,101 +165,14 @@ func (p *plan) progress(b Bound, last *progress) *progress {
 	return now
 }
 
-// stop says whether a larger lattice than n points is not worth its time.
-func (g *progress) stop(n int) bool {
+// stop says whether a larger lattice than n points is not worth its time, if the relative width asked for is want.
+func (g *progress) stop(n int, want float64) bool {
 	switch {
-	case g.width <= good, n >= maxPoints/4 && g.width <= enough:
+	case g.width <= want, n >= maxPoints/4 && g.width <= max(want, enough):
 		return true
 	}
 	// A law that is costly to put on a lattice, or whose sides differ, gains too little.
 	return g.foreign && (n >= minPoints && g.width <= enough || g.before < 1 && g.width > 0.7*g.before)
-}
-
-func refine(parts []Part, delta float64, wide bool) (Bound, *Composed, error) {
-	if err := validate(parts); err != nil {
-		return Bound{}, nil, err
-	}
-	if !(delta > 0 && delta < 1) {
-		return Bound{}, nil, fmt.Errorf("%w: delta %v is not in (0, 1)", ErrParameter, delta)
-	}
-	if parts = released(parts); len(parts) == 0 {
-		return Bound{}, &Composed{}, nil
-	}
-	var first *Bound
-	if one, ok := alone(parts); ok {
-		b := crossing(one, delta)
-		if first = &b; !wide {
-			return b, nil, nil
-		}
-	}
-	if lone(parts) {
-		return untilted(parts, delta*negligible, func(c *Composed) (Bound, error) { return c.Epsilon(delta) })
-	}
-	plans, err := newPlans(parts, delta, wide)
-	if err != nil {
-		return Bound{}, nil, err
-	}
-	best := Bound{0, math.Inf(1)}
-	var whole *Composed
-	for i, p := range plans {
-		b, c, err := p.refine(delta, first)
-		if err != nil {
-			if i > 0 {
-				break // the lower side alone is lost
-			}
-			return Bound{}, nil, err
-		}
-		if whole == nil {
-			whole = c
-		}
-		best = Bound{max(best.Lower, b.Lower), min(best.Upper, b.Upper)}
-		if !(best.Lower <= best.Upper) {
-			return Bound{}, nil, fmt.Errorf("lattice: two certified intervals of eps do not meet: %v and %v", b, best)
-		}
-	}
-	return best, whole, nil
-}
-
-// refine answers on finer and finer lattices; known is what is known of the answer before, if anything is.
-func (p *plan) refine(delta float64, known *Bound) (Bound, *Composed, error) {
-	best := Bound{0, math.Inf(1)}
-	wide := p.wide
-	if known != nil {
-		best = *known
-		p.aim(best.Lower)
-	} else {
-		p.wide = false
-		if err := p.search(delta); err != nil {
-			return Bound{}, nil, err
-		}
-	}
-	p.wide = wide
-	p.aim(p.guess)
-	var c *Composed
-	var last *progress
-	for n := minPoints; n <= maxPoints; n *= 4 {
-		next, err := p.upTo(n, c == nil)
-		if err != nil {
-			if c != nil {
-				break
-			}
-			return Bound{}, nil, err
-		}
-		c = next
-		b, err := c.Epsilon(delta)
-		if err != nil {
-			return Bound{}, nil, err
-		}
-		best = Bound{max(best.Lower, b.Lower), min(best.Upper, b.Upper)}
-		if !(best.Lower <= best.Upper) {
-			return Bound{}, nil, fmt.Errorf("lattice: two certified intervals of eps do not meet: %v and %v", b, best)
-		}
-		if last = p.progress(b, last); last.stop(n) || best.Upper == 0 {
-			break
-		}
-		p.follow(best)
-	}
-	return best, c, nil
 }
 
 // follow aims at the middle of a narrow interval; at one end of a wide one that does not hold the guess.
@@ -295,22 +209,4 @@ func (p *plan) follow(b Bound) (sure bool) {
 		return true
 	}
 	return false
-}
-
-// search finds a guess of eps on small lattices.
-func (p *plan) search(delta float64) error {
-	for range 8 {
-		c, err := p.upTo(guessPoints, true)
-		if err != nil {
-			return err
-		}
-		b, err := c.Epsilon(delta)
-		if err != nil {
-			return err
-		}
-		if p.follow(b) {
-			break
-		}
-	}
-	return nil
 }

@@ -37,7 +37,7 @@ func TestForeign(t *testing.T) {
 		}
 		law, err := c.law()
 		require.NoError(t, err, c.name)
-		b, err := lattice.Epsilon([]lattice.Part{{Law: law, Count: c.count}}, 1e-5)
+		b, err := lattice.EpsilonWithin([]lattice.Part{{Law: law, Count: c.count}}, 1e-5, 1e-5)
 		require.NoError(t, err, c.name)
 		require.GreaterOrEqual(t, b.Upper, c.lo, "%s: %v", c.name, b)
 		require.LessOrEqual(t, b.Upper, c.hi, "%s: %v", c.name, b)

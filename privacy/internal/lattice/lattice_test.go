@@ -188,7 +188,7 @@ func TestSingleStep(t *testing.T) {
 		m := parts[0].Law.(*Mixture)
 		p, err := newPlan(parts[:1], delta, upperSide)
 		require.NoError(t, err)
-		exact := single{newQuad(m, 1)}
+		exact := newSingle(m)
 		if i%20 == 0 {
 			want := crossing(exact.delta, delta)
 			require.LessOrEqual(t, want.Lower, want.Upper)
@@ -219,7 +219,7 @@ func TestSingleClosedForm(t *testing.T) {
 			for _, eps := range []float64{.01, .3, 2} {
 				x := s*s*math.Log1p(math.Expm1(eps)/q) + .5
 				want := (1-q)*phi(-x/s) + q*phi((1-x)/s) - math.Exp(eps)*phi(-x/s)
-				b := single{newQuad(poisson(t, q, s, false), 1)}.delta(eps)
+				b := newSingle(poisson(t, q, s, false)).delta(eps)
 				require.LessOrEqual(t, b.Lower, want+1e-15)
 				require.GreaterOrEqual(t, b.Upper, want-1e-15)
 				require.Less(t, b.Upper-b.Lower, 1e-11*b.Upper+1e-30, "q=%v s=%v eps=%v", q, s, eps)

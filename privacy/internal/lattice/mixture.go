@@ -28,11 +28,13 @@ type Mixture struct {
 	p, q  []Component // the components of mean other than 0; means mirrored so that those of P are the greater ones
 	sigma float64
 	inv   float64 // 1/(2 sigma^2)
+	scale float64 // 1/(sigma sqrt(2 pi))
 	werr  float64 // bound of the relative error of the weights
 	// The weight of the component of mean 0, if there is one, is what the others leave: the density is
 	// n0 (1 + sum_i p_i (e^(a_i)-1)), which is exact for losses of any smallness.
 	restP, restQ float64
 	lo, hi       float64 // least and greatest mean
+	rules        []rule
 	kappa        float64 // constant of the rounding bound of one loss
 }
 
@@ -42,7 +44,7 @@ func NewMixture(p, q []Component, sigma float64) (*Mixture, error) {
 	if !(sigma >= 1e-6 && sigma <= 1e9) {
 		return nil, fmt.Errorf("%w: sigma %v is not from 1e-6 to 1e9", ErrParameter, sigma)
 	}
-	m := &Mixture{sigma: sigma, inv: 1 / (2 * sigma * sigma)}
+	m := &Mixture{sigma: sigma, inv: 1 / (2 * sigma * sigma), scale: 1 / (sigma * math.Sqrt(2*math.Pi))}
 	var err error
 	if m.p, m.restP, err = tidy(p); err != nil {
 		return nil, fmt.Errorf("%w: first mixture %w", ErrParameter, err)
@@ -65,8 +67,9 @@ func NewMixture(p, q []Component, sigma float64) (*Mixture, error) {
 	if !(m.hi-m.lo <= 1e4*sigma && max(-m.lo, m.hi) <= 1e4*sigma) {
 		return nil, fmt.Errorf("%w: means %v..%v are more than 1e4 sigma from 0, sigma %v", ErrParameter, m.lo, m.hi, sigma)
 	}
+	m.rules = gaussRules()
 	reach := max(-m.lo, m.hi)
-	m.kappa = float64(12+len(m.p)+len(m.q)) + 4*reach*reach*m.inv
+	m.kappa = float64(18+len(m.p)+len(m.q)) + 4*reach*reach*m.inv
 	return m, nil
 }
 
@@ -163,7 +166,7 @@ type point struct {
 // at evaluates density and loss. With U = sum_i p_i (e^(a_i)-1), a_i = c_i(2x-c_i)/(2 sigma^2), the density is n0(1+U)
 // and its logarithm relative to n0 is log1p(U). Error: a_i is off by at most 5u|a_i| and the
 // rounding of x as a node moves it by at most u|a_i|+2u c^2/(2 sigma^2), so e^(a_i)-1 by at most
-// 5u|a|e^a + 4u|e^a-1| <= u(5(1+|a|)+4)|e^a-1|, because |a|e^a <= (1+|a|)|e^a-1|. Library functions are taken to be
+// 5u|a|e^a + 9u|e^a-1| <= u(5(1+|a|)+9)|e^a-1|, because |a|e^a <= (1+|a|)|e^a-1|. Library functions are taken to be
 // within 4u.
 func (m *Mixture) at(x float64) point {
 	h := x * x * m.inv
@@ -180,7 +183,7 @@ func (m *Mixture) at(x float64) point {
 	}
 }
 
-func (m *Mixture) norm() float64 { return 1 / (m.sigma * math.Sqrt(2*math.Pi)) }
+func (m *Mixture) norm() float64 { return m.scale }
 
 // side is the logarithm of one density relative to n0 and its error bound; false where exponents are too large.
 func (m *Mixture) side(list []Component, rest, x float64) (l, e float64, ok bool) {
@@ -192,7 +195,7 @@ func (m *Mixture) side(list []Component, rest, x float64) (l, e float64, ok bool
 		c := list[i].Mean
 		a := c * (2*x - c) * m.inv
 		top = max(top, math.Abs(a))
-		t := list[i].Weight * math.Expm1(a)
+		t := list[i].Weight * expm1(a)
 		sum += t
 		abs += math.Abs(t)
 	}
@@ -222,6 +225,14 @@ func (m *Mixture) side(list []Component, rest, x float64) (l, e float64, ok bool
 		rel += unit * float64(len(list)) / sum
 	}
 	return l, rel + 4*unit*math.Abs(l), true
+}
+
+// expm1 is math.Expm1 within 9u, faster where nothing cancels.
+func expm1(a float64) float64 {
+	if math.Abs(a) > 0.7 {
+		return math.Exp(a) - 1
+	}
+	return math.Expm1(a)
 }
 
 // far evaluates where exponentials leave the range of float64, through the greatest exponent.
@@ -273,7 +284,17 @@ func (m *Mixture) posterior(list []Component, rest, x float64) float64 {
 }
 
 // loss is at(x).loss alone.
-func (m *Mixture) loss(x float64) float64 { return m.at(x).loss }
+func (m *Mixture) loss(x float64) float64 { return m.lossAt(x).loss }
+
+// lossAt is at(x) without the density.
+func (m *Mixture) lossAt(x float64) point {
+	lp, ep, ok := m.side(m.p, m.restP, x)
+	lq, eq, okq := m.side(m.q, m.restQ, x)
+	if !ok || !okq {
+		return m.far(x)
+	}
+	return point{loss: lp - lq, eloss: ep + eq + unit*math.Abs(lp-lq)}
+}
 
 // invert finds an x of [lo, hi] whose loss is about l, from a guess; an end where the loss does not reach l.
 func (m *Mixture) invert(l, guess, lo, hi, tol float64) float64 {
@@ -285,7 +306,7 @@ func (m *Mixture) invert(l, guess, lo, hi, tol float64) float64 {
 func (m *Mixture) solve(l, guess, lo, hi, tol float64) (x float64, p point) {
 	x = min(max(guess, lo), hi)
 	for range 80 {
-		p = m.at(x)
+		p = m.lossAt(x)
 		f := p.loss - l
 		if math.Abs(f) <= tol+p.eloss || !(hi-lo > 0) {
 			return x, p
@@ -304,7 +325,7 @@ func (m *Mixture) solve(l, guess, lo, hi, tol float64) (x float64, p point) {
 		}
 		x = next
 	}
-	return x, m.at(x)
+	return x, m.lossAt(x)
 }
 
 // above bounds P(X > x) from above; below bounds P(X < x).
@@ -339,6 +360,24 @@ func (m *Mixture) cut(tail float64) (lo, hi float64) {
 	}
 	mid := (m.lo + m.hi) / 2
 	return solve(m.below, m.lo-13.5*m.sigma, mid), solve(m.above, m.hi+13.5*m.sigma, mid)
+}
+
+// cutOther returns an output beyond which Q has about the given mass. No proof rests on it.
+func (m *Mixture) cutOther(tail float64) float64 {
+	lo, hi := m.lo, m.hi+13.5*m.sigma
+	for range 50 {
+		x := lo + (hi-lo)/2
+		t := m.restQ * math.Erfc(x/(m.sigma*math.Sqrt2))
+		for _, c := range m.q {
+			t += c.Weight * math.Erfc((x-c.Mean)/(m.sigma*math.Sqrt2))
+		}
+		if t/2 <= tail {
+			hi = x
+		} else {
+			lo = x
+		}
+	}
+	return hi
 }
 
 // sup is the supremum of the loss, +Inf where there is none: the greatest mean belongs to P alone or to both.

@@ -22,7 +22,7 @@ type piece struct {
 
 // Discretize implements Law.
 func (m *Mixture) Discretize(step, tail float64) (upper, lower PMF, err error) {
-	return m.whole().discretize(step, tail, math.Inf(-1))
+	return m.whole().discretize(step, tail, 0, math.Inf(-1))
 }
 
 func (m *Mixture) whole() piece { return piece{m: m, lo: math.Inf(-1), hi: math.Inf(1)} }
@@ -41,8 +41,9 @@ func (q *quad) ratio(x1, x2 float64) (l, el float64, mass moments) {
 }
 
 // discretize is Law.Discretize with a floor: outputs of a loss below floor are rounded up to about floor (upper) or dropped
-// (lower).
-func (c piece) discretize(step, tail, floor float64) (upper, lower PMF, err error) {
+// (lower). The outputs at the top that have the Q-mass far may also be moved to +Inf (upper) or rounded down (lower): to delta(eps) that
+// makes a difference of at most e^eps far in one step.
+func (c piece) discretize(step, tail, far, floor float64) (upper, lower PMF, err error) {
 	if !(step >= 1e-300 && step <= 1e3) || !(tail >= 0 && tail <= 1) {
 		return PMF{}, PMF{}, fmt.Errorf("%w: step %v, tail %v", ErrParameter, step, tail)
 	}
@@ -55,6 +56,16 @@ func (c piece) discretize(step, tail, floor float64) (upper, lower PMF, err erro
 		return PMF{}, PMF{}, fmt.Errorf("lattice: mass %v of a piece is too small", norm.p)
 	}
 	xlo, xhi := c.m.cut(max(tail*norm.p, 1e-40))
+	clipped := false
+	if far > 0 && math.IsInf(c.lo, -1) && math.IsInf(c.hi, 1) {
+		x := max(c.m.cutOther(far), c.m.hi, xlo+c.m.sigma)
+		if c.hole { // its outputs are counted with it
+			x = max(x, c.b)
+		}
+		if clipped = x < xhi; clipped {
+			xhi = x
+		}
+	}
 	open := xhi < c.hi
 	top := 0.0
 	if open {
@@ -66,7 +77,7 @@ func (c piece) discretize(step, tail, floor float64) (upper, lower PMF, err erro
 	}
 	xlo, xhi = max(xlo, c.lo), min(xhi, c.hi)
 
-	g := &grid{q: q, step: step, base: base, a: c.a, b: c.b, inner: c.hole}
+	g := &grid{q: q, step: step, base: base, a: c.a, b: c.b, inner: c.hole, edges: step * 1e-7}
 	atom, eo := moments{}, ebase
 	if !c.hole {
 		g.offset = c.aim(q, step, base, xlo, xhi)
@@ -108,6 +119,16 @@ func (c piece) discretize(step, tail, floor float64) (upper, lower PMF, err erro
 	if c.hole {
 		upper.Mass[where] += atom.p + atom.ep
 	}
+	if clipped {
+		end := c.m.lossAt(xhi)
+		l := end.loss - end.eloss - 8*unit*(math.Abs(base)+math.Abs(g.offset)+math.Abs(end.loss))
+		for k := len(lower.Mass) - 1; k >= 0; k-- {
+			if g.ref(g.first+k) <= l {
+				lower.Mass[k] += max(0, c.m.above(xhi)*(1-2.1e-9-17*c.m.werr)-2e-300)
+				break
+			}
+		}
+	}
 	upper.Mass[0] += g.low.p + g.low.ep + bottom*norm.p*(1+4*unit)
 	for i := range upper.Mass {
 		upper.Mass[i] *= scale * (1 + escale)
@@ -136,10 +157,12 @@ func (c piece) aim(q *quad, step, base, xlo, xhi float64) float64 {
 		return 0
 	}
 	center, _, _ := q.ratio(a, b)
-	a = c.m.invert(l-8*step, a, xlo, a, step/100)
+	rough := *q
+	rough.within(1e-9 * min(1, step))
+	a = c.m.invert(l-10*step, a, xlo, a, step/100)
 	b = c.m.invert(l+32*step, b, b, xhi, step/100)
 	mean := func(offset float64) float64 {
-		g := &grid{q: q, step: step, base: base, offset: offset}
+		g := &grid{q: &rough, step: step, base: base, offset: offset, edges: step * 1e-5}
 		g.first = int(math.Floor((c.m.loss(a)-base-offset)/step)) - 1
 		g.last = int(math.Ceil((c.m.loss(b)-base-offset)/step)) + 1
 		g.fill(a, b, math.Inf(-1))
@@ -156,10 +179,10 @@ func (c piece) aim(q *quad, step, base, xlo, xhi float64) float64 {
 			best, most = o, m
 		}
 	}
-	for i := 1; i < 16; i++ {
-		try(center - base + float64(i)/16*step)
+	for i := 1; i < 8; i++ {
+		try(center - base + float64(i)/8*step)
 	}
-	for d := step / 32; d > step/1e5; d /= 2 {
+	for d := step / 16; d > step/1e6; d /= 2 {
 		at := best
 		try(at - d)
 		try(at + d)
@@ -171,6 +194,7 @@ func (c piece) aim(q *quad, step, base, xlo, xhi float64) float64 {
 type grid struct {
 	q            *quad
 	step         float64
+	edges        float64 // tolerance of the losses at which cells end
 	base, offset float64 // the loss of lattice point k is offset + k*step, that of the mixture base more
 	inner        bool
 	a, b         float64
@@ -211,8 +235,7 @@ func (g *grid) segment(c *cells, x1, x2 float64) {
 		return
 	}
 	m := g.q.m
-	end := m.at(x2)
-	start := m.at(x1)
+	end, start := m.lossAt(x2), m.lossAt(x1)
 	k := min(max(int(math.Floor((start.loss-g.base-g.offset)/g.step)), g.first), g.last-1)
 	over := max(0, g.ref(k)-start.loss) + start.eloss
 	var w1, w2, w3 float64 // widths of the last cells, to extrapolate
@@ -226,7 +249,7 @@ func (g *grid) segment(c *cells, x1, x2 float64) {
 				guess = g.step / m.slope(x)
 			}
 			var pt point
-			to, pt = m.solve(next, x+guess, x, x2, g.step*1e-7)
+			to, pt = m.solve(next, x+guess, x, x2, g.edges)
 			t = math.Abs(pt.loss-next) + pt.eloss
 			w1, w2, w3 = to-x, w1, w2
 		}

@@ -3,6 +3,7 @@ package lattice
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Part is a law, or a composition made before, composed Count times with itself. Exactly one of Law and Prior is set.
@@ -42,7 +43,13 @@ type plan struct {
 	k       []float64 // sum of log moments at them
 	front   []float64 // log of what divides e^(k-c eps)
 	guess   float64   // of eps
-	wide    bool      // the window is to hold nearly all losses, not only those above eps
+	far     float64   // Q-mass of the greatest losses of a mixture that may count as infinite, per step; 0 if none
+	raw     []sketch  // as it is without that
+	most    float64   // see limits
+	zero    float64
+	whole   bool    // no mixture is taken apart
+	small   float64 // share of delta that one truncation or alias may cost
+	wide    bool    // the window is to hold nearly all losses, not only those above eps
 	tilt    float64
 	first   float64 // lowest loss of the window
 	period  float64
@@ -51,8 +58,11 @@ type plan struct {
 // maxLaw is about the greatest number of points of a law that is not a mixture.
 const maxLaw = 1 << 19
 
-// negligible is the share of delta that one truncation or alias may cost.
-const negligible = 1e-10
+// negligible is the share of delta that one truncation or alias may cost in a law to be composed further, and slight that in an answer.
+const (
+	negligible = 1e-10
+	slight     = 1e-7
+)
 
 // newPlans makes one plan for both sides of the answer, if they are near each other, else one for the upper side, and one for the
 // lower side if there is one.
@@ -61,7 +71,13 @@ func newPlans(parts []Part, delta float64, wide bool) ([]*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.wide = wide
+	if p.wide = wide; wide {
+		p.small = negligible
+		if err := p.clip(p.guess); err != nil {
+			return nil, err
+		}
+		p.aim(p.guess)
+	}
 	if !p.foreign {
 		p.side = bothSides
 		return []*plan{p}, nil
@@ -83,7 +99,8 @@ func newPlans(parts []Part, delta float64, wide bool) ([]*plan, error) {
 }
 
 func newPlan(parts []Part, delta float64, by side) (*plan, error) {
-	p := &plan{delta: delta, parts: parts, side: by}
+	p := &plan{delta: delta, parts: parts, side: by, small: slight}
+	p.most, p.zero = limits(parts)
 	for _, part := range parts {
 		if part.Prior != nil {
 			for i := range part.Prior.factors {
@@ -120,6 +137,62 @@ func newPlan(parts []Part, delta float64, by side) (*plan, error) {
 	}
 	p.unit = unitOf(parts)
 	p.finest = max(p.finest, p.unit/4096) // atoms stay where they are on any of them
+	p.raw = p.rough
+	if err := p.sum(); err != nil {
+		return nil, err
+	}
+	p.guess = p.saddle()
+	for range 2 {
+		if err := p.clip(p.guess); err != nil {
+			return nil, err
+		}
+		p.guess = p.saddle()
+	}
+	p.aim(p.guess)
+	return p, nil
+}
+
+// clip chooses far for a guess of eps: where the Q-mass of all steps together costs the smallest share of delta. Rare jumps to
+// great losses, which nearly all count in full anyway, then do not make the period long.
+func (p *plan) clip(eps float64) error {
+	prior := slices.ContainsFunc(p.parts, func(x Part) bool { return x.Prior != nil })
+	if p.foreign || prior || p.wide {
+		p.far, p.rough = 0, p.raw
+		return p.sum()
+	}
+	var total float64
+	for _, s := range p.raw {
+		total += s.count
+	}
+	p.far = 1e-6 * p.delta * math.Exp(-max(0, eps)) / total
+	p.rough = make([]sketch, len(p.raw))
+	for i, s := range p.raw {
+		p.rough[i] = s.clipped(p.far)
+	}
+	return p.sum()
+}
+
+// clipped gathers the greatest losses, of the Q-mass far, in one.
+func (s sketch) clipped(far float64) sketch {
+	n, rest := len(s.loss), 0.0
+	var mass float64
+	for ; n > 1; n-- {
+		q := s.mass[n-1] * math.Exp(-s.loss[n-1])
+		if !(rest+q <= far) || s.loss[n-1] < s.loss[n-2] {
+			break
+		}
+		rest += q
+		mass += s.mass[n-1]
+	}
+	if n == len(s.loss) {
+		return s
+	}
+	return sketch{s.count, append(slices.Clone(s.loss[:n]), s.loss[n]), append(slices.Clone(s.mass[:n]), mass)}
+}
+
+// sum tabulates the moments of the sketches.
+func (p *plan) sum() error {
+	p.grid, p.k = p.grid[:0], p.k[:0]
 	for z := 1e-3; z < 1e8; z *= 1.3 {
 		k := logMomentOf(p.rough, z)
 		if !(k < 1e12) {
@@ -129,7 +202,7 @@ func newPlan(parts []Part, delta float64, by side) (*plan, error) {
 		p.k = append(p.k, k)
 	}
 	if len(p.grid) == 0 {
-		return nil, fmt.Errorf("lattice: losses are too large for any tilt")
+		return fmt.Errorf("lattice: losses are too large for any tilt")
 	}
 	// The saddle point: delta(eps) is about e^(K(c)-c eps)/(c(1+c) sqrt(2 pi V)), V = K''(c) + 1/c^2 + 1/(1+c)^2; Chernoff
 	// where K'' makes no sense.
@@ -142,12 +215,16 @@ func newPlan(parts []Part, delta float64, by side) (*plan, error) {
 			p.front[i] = max(p.front[i], math.Log(c*(1+c))+0.5*math.Log(2*math.Pi*(max(v, 0)+1/c/c+1/(1+c)/(1+c))))
 		}
 	}
-	p.guess = math.Inf(1)
+	return nil
+}
+
+// saddle is a guess of eps.
+func (p *plan) saddle() float64 {
+	eps := math.Inf(1)
 	for i, c := range p.grid {
-		p.guess = min(p.guess, (p.k[i]-p.front[i]-math.Log(delta))/c)
+		eps = min(eps, (p.k[i]-p.front[i]-math.Log(p.delta))/c)
 	}
-	p.aim(p.guess)
-	return p, nil
+	return eps
 }
 
 // at aims at eps and guesses delta there.
@@ -169,7 +246,7 @@ func (p *plan) settle(delta float64) { p.delta = min(max(delta, 1e-60), 0.5) }
 func (p *plan) aim(eps float64) {
 	eps = max(0, eps)
 	p.guess = eps
-	need := -math.Log(p.delta) - math.Log(negligible)
+	need := -math.Log(p.delta) - math.Log(p.small)
 	p.period = math.Inf(1)
 	share := math.Inf(-1)
 	for i, c := range p.grid {

@@ -9,6 +9,12 @@ import (
 // delta(eps) = P(X > x) - e^eps Q(X > x) = int over y > x of (1 - e^(eps-L)) dP.
 type single struct{ q *quad }
 
+func newSingle(m *Mixture) single {
+	q := newQuad(m, 1)
+	q.within(unit / 8)
+	return single{q}
+}
+
 // delta encloses delta(eps). Outputs further than 13.5 sigma from the means have a mass below 1e-39.
 func (s single) delta(eps float64) Bound {
 	m := s.q.m
@@ -48,7 +54,7 @@ func alone(parts []Part) (delta func(eps float64) Bound, ok bool) {
 	}
 	switch l := parts[0].Law.(type) {
 	case *Mixture:
-		return single{newQuad(l, 1)}.delta, true
+		return newSingle(l).delta, true
 	case interface {
 		Delta(eps float64) (lo, hi float64, err error)
 	}:
@@ -103,7 +109,8 @@ func untilted(parts []Part, tail float64, want func(*Composed) (Bound, error)) (
 			l = PMF{Step: step, Mass: []float64{1}}
 		}
 		c := &Composed{factors: []factor{{u, l}}}
-		c.finish(parts)
+		c.cap, c.zero = limits(parts)
+		c.tables()
 		next, err := want(c)
 		if err != nil {
 			return Bound{}, nil, err
@@ -114,7 +121,7 @@ func untilted(parts []Part, tail float64, want func(*Composed) (Bound, error)) (
 		if b, best = next, c; !(b.Lower <= b.Upper) {
 			return Bound{}, nil, fmt.Errorf("lattice: two certified intervals do not meet: %v", b)
 		}
-		if last = p.progress(b, last); last.stop(n) || last.width <= enough {
+		if last = p.progress(b, last); last.stop(n, enough) {
 			break
 		}
 	}

@@ -27,9 +27,9 @@ func TestSurvey(t *testing.T) {
 		q, s, count, delta := lu(1e-6, 1), lu(.3, 20), int(lu(1, 1e6)), lu(1e-12, 1e-2)
 		var b Bound
 		t0 := time.Now()
-		for _, add := range []bool{false, true} {
-			d, err := Epsilon([]Part{{Law: poisson(t, q, s, add), Count: count}}, delta)
-			require.NoError(t, err, "q=%v s=%v T=%v delta=%v add=%v", q, s, count, delta, add)
+		both, err := Epsilons([][]Part{{{Law: poisson(t, q, s, false), Count: count}}, {{Law: poisson(t, q, s, true), Count: count}}}, delta, 0)
+		require.NoError(t, err, "q=%v s=%v T=%v delta=%v", q, s, count, delta)
+		for _, d := range both {
 			b = Bound{max(b.Lower, d.Lower), max(b.Upper, d.Upper)}
 		}
 		a := answer{0, time.Since(t0).Seconds() * 1e3}

@@ -3,6 +3,7 @@ package lattice
 import (
 	"fmt"
 	"math"
+	"sync"
 
 	"github.com/surefoot-ml/surefoot/internal/fft"
 )
@@ -59,24 +60,20 @@ func window(parts []power, tilt, first float64, fp *fft.Plan, upper, wide bool) 
 // windows composes both sides of a law side by side; the lower one is empty, nothing released, where low is.
 func windows(up, low []power, tilt, first float64, n int, wide bool) (f factor, slack float64, err error) {
 	f.lower = PMF{Step: up[0].pmf.Step, Mass: []float64{1}}
-	lower := make(chan error, 1)
-	go func() {
-		if len(low) == 0 {
-			lower <- nil
-			return
-		}
-		fp, err := fft.New(n)
-		if err == nil {
-			f.lower, slack, err = window(low, tilt, first, fp, false, wide)
-		}
-		lower <- err
-	}()
 	fp, err := fft.New(n)
-	if err == nil {
-		f.upper, _, err = window(up, tilt, first, fp, true, wide)
+	if err != nil {
+		return f, 0, err
 	}
-	if e := <-lower; err == nil {
-		err = e
+	var wg sync.WaitGroup
+	var lower error
+	if len(low) > 0 {
+		other := fp.Clone()
+		wg.Go(func() { f.lower, slack, lower = window(low, tilt, first, other, false, wide) })
+	}
+	f.upper, _, err = window(up, tilt, first, fp, true, wide)
+	wg.Wait()
+	if err == nil {
+		err = lower
 	}
 	return f, slack, err
 }
@@ -87,8 +84,12 @@ func windows(up, low []power, tilt, first float64, n int, wide bool) (f factor, 
 // of the loss 0 less that of Mass[0].
 func (p *PMF) trim(tail func(l float64) float64, shift float64) {
 	s, slack := 0.0, 1+4*unit*float64(len(p.Mass)+4) // for the rounding of s
+	limit := math.Inf(1)
 	for i := len(p.Mass) - 1; i >= 0; i-- {
-		next := max(s, min(s+p.Mass[i], tail((float64(i)-shift)*p.Step)*slack))
+		if i%rungs == rungs-1 || i == len(p.Mass)-1 { // the tail of a lower point bounds those above as well
+			limit = tail((float64(i-i%rungs)-shift)*p.Step) * slack
+		}
+		next := max(s, min(s+p.Mass[i], limit))
 		p.Mass[i] = min(p.Mass[i], (next-s)*(1+4*unit)+4*unit*s)
 		s = next
 	}
