@@ -58,8 +58,19 @@ func (p *prices) event(e privacy.Event) (*pricing, error) {
 	return known, nil
 }
 
+// under refuses an account of another relation.
+func (e *pricing) under(a *account) error {
+	if e.relation != a.Relation {
+		return fmt.Errorf("%w: event under %v, account %q is under %v", ErrInvalid, e.relation, a.Name, a.Relation)
+	}
+	return nil
+}
+
 // of returns what one execution adds to each sum of an account.
 func (p *prices) of(e *pricing, a *account, index int) ([]price, error) {
+	if err := e.under(a); err != nil { // the tariff does not know the relation
+		return nil, err
+	}
 	key := tariff{measure: a.Measure}
 	if a.Measure == Renyi {
 		key.account = index + 1
@@ -69,9 +80,6 @@ func (p *prices) of(e *pricing, a *account, index int) ([]price, error) {
 	p.mu.RUnlock()
 	if known != nil {
 		return known, nil
-	}
-	if e.relation != a.Relation {
-		return nil, fmt.Errorf("%w: event under %v, account %q is under %v", ErrInvalid, e.relation, a.Name, a.Relation)
 	}
 	made := make([]price, len(a.quantities))
 	for i, q := range a.quantities {

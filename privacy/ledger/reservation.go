@@ -128,8 +128,8 @@ func (l *Ledger) order(r Request) (*order, error) {
 			o.parts = append(o.parts, part{i, bill(unit, r.Count, accounts[i])})
 			continue
 		}
-		if p.relation != accounts[i].Relation {
-			return nil, fmt.Errorf("%w: event under %v, account %q is under %v", ErrInvalid, p.relation, accounts[i].Name, accounts[i].Relation)
+		if err := p.under(accounts[i]); err != nil {
+			return nil, err
 		}
 		amounts, cost, err := whole(p.event, r.Count, r.Delta, accounts[i])
 		if err != nil {
@@ -317,14 +317,14 @@ func (l *Ledger) end(r *Reservation, as outcome, used int64) {
 
 // flush records the commits that have gathered: before a record that would spend them again, and before a snapshot. The lock must be held.
 func (l *Ledger) flush() error {
-	if len(l.done) == 0 {
-		return nil
+	for len(l.done) > 0 { // more than one record's worth where the journal was busy
+		n := min(len(l.done), maxDone)
+		l.buf = (&record{kind: kindDone, numbers: l.done[:n]}).append(l.buf[:0])
+		if err := l.stage(); err != nil { // applied already
+			return err
+		}
+		l.done = append(l.done[:0], l.done[n:]...)
 	}
-	l.buf = (&record{kind: kindDone, numbers: l.done}).append(l.buf[:0])
-	if err := l.stage(); err != nil { // applied already
-		return err
-	}
-	l.done = l.done[:0]
 	return nil
 }
 
