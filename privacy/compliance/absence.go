@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"time"
 )
@@ -32,6 +33,9 @@ type Absence struct {
 	Runs     []string `json:"runs,omitempty"` // that have batches, sorted
 	Batches  int64    `json:"batches"`
 	IDs      int64    `json:"ids"` // in all batches, repeats included
+	// Gaps is how many numbers were left out where a number of a run follows a lower one, as the sources are read. Where each of
+	// several workers writes its own manifest there are some.
+	Gaps int64 `json:"gaps,omitempty"`
 	// Found is how often somebody was in a batch at or after the moment from which they must be absent.
 	Found  int64      `json:"found"`
 	Places []BatchRef `json:"places,omitempty"` // the first 20 of those batches
@@ -59,7 +63,7 @@ func (l *List) Check(sources ...Source) (Absence, error) {
 			return a, fmt.Errorf("%w: list %v, batches %v", ErrKey, l.key, s.Key())
 		}
 	}
-	runs := make(map[string]bool) // with somebody listed before their moment
+	runs := make(map[string]trace)
 	digests := sha256.New()
 	var err error
 	for _, s := range sources {
@@ -72,9 +76,9 @@ func (l *List) Check(sources ...Source) (Absence, error) {
 			break
 		}
 	}
-	for name, earlier := range runs {
+	for name, t := range runs {
 		a.Runs = append(a.Runs, name)
-		if earlier {
+		if t.earlier {
 			a.Earlier = append(a.Earlier, name)
 		}
 	}
@@ -87,7 +91,13 @@ func (l *List) Check(sources ...Source) (Absence, error) {
 	return a, err
 }
 
-func (l *List) scan(s Source, a *Absence, runs map[string]bool) error {
+// trace is what a check remembers of a run.
+type trace struct {
+	earlier bool   // had somebody listed, before their moment
+	last    uint64 // batch
+}
+
+func (l *List) scan(s Source, a *Absence, runs map[string]trace) error {
 	var last BatchRef
 	for b, err := range s.Batches() {
 		if err != nil {
@@ -103,16 +113,20 @@ func (l *List) scan(s Source, a *Absence, runs map[string]bool) error {
 			last = ref
 		}
 		a.IDs += int64(len(b.IDs))
-		earlier, known := runs[b.Run]
+		seen, known := runs[b.Run]
 		if !known && len(runs) == maxRuns {
 			return invalid("manifest's runs", len(runs)+1, fmt.Sprintf("at most %d", maxRuns))
 		}
+		if known && b.Number > seen.last+1 && seen.last < math.MaxUint64 {
+			a.Gaps += int64(min(b.Number-seen.last-1, uint64(math.MaxInt64-a.Gaps)))
+		}
+		seen.last = b.Number
 		for i := range b.IDs {
 			from, ok := l.from(&b.IDs[i])
 			switch {
 			case !ok:
 			case at < from:
-				earlier = true
+				seen.earlier = true
 			default:
 				a.Found++
 				if n := len(a.Places); n < maxPlaces && (n == 0 || a.Places[n-1] != ref) {
@@ -120,7 +134,7 @@ func (l *List) scan(s Source, a *Absence, runs map[string]bool) error {
 				}
 			}
 		}
-		runs[b.Run] = earlier
+		runs[b.Run] = seen
 	}
 	return nil
 }

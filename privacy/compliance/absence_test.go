@@ -10,6 +10,7 @@ import (
 	"io"
 	"iter"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"strings"
@@ -135,6 +136,50 @@ func checkWorld(t testing.TB, w world, p *Pseudonymizer) {
 	require.EqualValues(t, len(w.list), a.Listed)
 	require.True(t, a.Complete)
 	require.LessOrEqual(t, len(a.Places), 20)
+}
+
+func TestGaps(t *testing.T) {
+	t.Parallel()
+	p := newPseudonymizer(t, 4)
+	l, err := NewList(p.Key(), maps.All(map[Pseudonym]time.Time{p.Of("ada"): testNow()}))
+	require.NoError(t, err)
+	var w world
+	for _, n := range []uint64{1, 2, 2, 500, 3, 4, math.MaxUint64, 0, 1} { // a number that comes back is another attempt
+		w.batches = append(w.batches, Batch{Run: "r", Number: n, Time: testNow()})
+	}
+	a, err := l.Check(read(t, w.manifest(t, p.Key())))
+	require.NoError(t, err)
+	require.EqualValues(t, math.MaxInt64, a.Gaps)
+	w.batches = w.batches[:6]
+	a, err = l.Check(read(t, w.manifest(t, p.Key())))
+	require.NoError(t, err)
+	require.EqualValues(t, 497, a.Gaps)
+}
+
+// TestMomentsInZones: what a writer takes, its reader reads, whatever the zone.
+func TestMomentsInZones(t *testing.T) {
+	t.Parallel()
+	p := newPseudonymizer(t, 4)
+	for _, tt := range []struct {
+		at time.Time
+		ok bool
+	}{
+		{time.Date(1970, 1, 1, 0, 0, 0, 0, time.FixedZone("", 3600)), false},
+		{time.Date(1969, 12, 31, 23, 30, 0, 0, time.FixedZone("", -3600)), true},
+		{time.Date(2261, 12, 31, 23, 30, 0, 0, time.FixedZone("", -3600)), false},
+	} {
+		_, err := NewList(p.Key(), maps.All(map[Pseudonym]time.Time{p.Of("ada"): tt.at}))
+		require.Equal(t, tt.ok, err == nil, tt.at)
+		var b bytes.Buffer
+		m, err := NewManifest(&b, p.Key())
+		require.NoError(t, err)
+		require.Equal(t, tt.ok, m.Add(Batch{Run: "r", Time: tt.at}) == nil, tt.at)
+		_, err = m.Close()
+		require.NoError(t, err)
+		for _, err := range read(t, b.Bytes()).Batches() {
+			require.NoError(t, err)
+		}
+	}
 }
 
 func FuzzCheck(f *testing.F) {

@@ -8,14 +8,17 @@ import (
 
 // Finding is the result of one check.
 type Finding struct {
-	Check        string   `json:"check"`
-	CheckVersion int      `json:"check_version"`
-	Regulation   string   `json:"regulation"`
-	Article      string   `json:"article"`
-	Title        string   `json:"title"`
-	Severity     int      `json:"severity"`
-	State        State    `json:"state"`
-	Reasons      []Reason `json:"reasons,omitempty"`
+	Check        string `json:"check"`
+	CheckVersion int    `json:"check_version"`
+	Regulation   string `json:"regulation"`
+	Article      string `json:"article"`
+	Title        string `json:"title"`
+	Severity     int    `json:"severity"`
+	State        State  `json:"state"`
+	// Reasons are the first 20, the worse ones before notes; the rest is counted.
+	Reasons []Reason `json:"reasons,omitempty"`
+	// Said is the SHA-256 of all reasons but notes, of those too that Reasons has no room for; empty if there are none.
+	Said string `json:"said,omitempty"`
 	// Evidence is all that the check looked at.
 	Evidence []Used `json:"evidence,omitempty"`
 	// Hash is the SHA-256 over the check, with its parameters, and the digests, times and sources of the evidence.

@@ -1,6 +1,7 @@
 package compliance
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -93,7 +94,7 @@ func (a *Assessor) Rules() Rules { return a.rules.With() }
 // Assess applies all rules to the evidence as it stands at now. Subject names what is assessed, such as a run. Equal arguments give
 // equal assessments.
 func (a *Assessor) Assess(subject string, e Evidence, now time.Time) Assessment {
-	now = now.Round(0)
+	now = now.Round(0).UTC()
 	out := Assessment{Subject: clip(subject), Time: now, Rules: a.rules.Name, Version: a.rules.Version, RulesHash: a.hash}
 	digests := make(map[string]string)
 	for _, c := range a.checks {
@@ -104,6 +105,9 @@ func (a *Assessor) Assess(subject string, e Evidence, now time.Time) Assessment 
 			Title: c.check.Title, Severity: c.check.Severity, Remaining: c.check.Remaining, Evidence: v.used,
 		}
 		f.State, f.Reasons = v.result()
+		if v.all != nil {
+			f.Said = hex.EncodeToString(v.all.Sum(nil))
+		}
 		f.Hash = digest(c.hash, f.Evidence)
 		out.Findings = append(out.Findings, f)
 	}

@@ -125,6 +125,7 @@ func TestFindings(t *testing.T) {
 	now := testNow()
 	day := 24 * time.Hour
 	d := func(e *Evidence) *Dataset { return &e.Datasets.Value[0] }
+	assessor := newAssessor(t)
 	for _, tt := range []struct {
 		check  string
 		want   State
@@ -185,8 +186,45 @@ func TestFindings(t *testing.T) {
 		{"gdpr-17-erasure", Fail, func(e *Evidence) { e.Erasure.Value.Found, e.Erasure.Value.Complete = 1, false }, ""},
 		{"gdpr-17-erasure", Unknown, func(e *Evidence) { e.Erasure.Value.Complete = false }, "not read"},
 		{"gdpr-17-erasure", Unknown, func(e *Evidence) { e.Run.Value.ID = "run-8" }, "in no manifest"},
-		{"gdpr-17-erasure", Pass, func(e *Evidence) { e.Erasure.Value.Earlier = []string{"run-7"} }, `to be assessed: "m-7"`},
+		{"gdpr-17-erasure", Manual, func(e *Evidence) { e.Erasure.Value.Earlier = []string{"run-7"} }, `to be assessed: "m-7"`},
 		{"gdpr-17-erasure", Unknown, func(e *Evidence) { e.Erasure.Value.Earlier, e.Models.At = []string{"run-7"}, time.Time{} }, "models: missing"},
+		{"gdpr-17-erasure", Unknown, func(e *Evidence) { e.Erasure.Value.Earlier = []string{"run-3", "run-7"} }, `erased later: "run-3"`},
+		{"gdpr-17-erasure", Unknown, func(e *Evidence) { e.Erasure.Value.Found = -1 }, "-1 times"},
+		{"gdpr-17-erasure", Unknown, func(e *Evidence) { e.Erasure.Value.Places = []BatchRef{{"run-7", 3}} }, "found 0 times, in 1 places"},
+		{"gdpr-17-erasure", Manual, func(e *Evidence) { e.Erasure.Value.Gaps = 4 }, "4 numbers"},
+		{"gdpr-17-erasure", Unknown, func(e *Evidence) { e.Erasure.Value = Absence{List: "l"} }, `deletion request "r1" was answered`},
+		{"gdpr-17-erasure", Pass, func(e *Evidence) { e.Erasure.Value, e.Requests.Value = Absence{List: "l"}, nil }, "nobody"},
+		{"ccpa-120-121-opt-out", Unknown, func(e *Evidence) {
+			e.OptOut.Value, e.Requests.Value[0].Kind = Absence{List: "l"}, "opt_out"
+		}, "nobody is listed"},
+		{"gdpr-5-1-f-files", Unknown, func(e *Evidence) { e.Files.Value[0].Mode = 0 }, "mode not known"},
+		{"gdpr-5-1-f-log", Unknown, func(e *Evidence) { e.Log.Value.Verified = Unanswered }, "verified to its end"},
+		{"gdpr-5-1-f-log", Fail, func(e *Evidence) { e.Log.Value.Verified = No }, "verified to its end"},
+		{"gdpr-5-1-c-columns", Unknown, func(e *Evidence) { d(e).Columns = []Column{{Name: "text", Category: CategorySpecial}} }, "no column is read"},
+		{"gdpr-5-1-e-artifacts", Unknown, func(e *Evidence) { e.Artifacts.Value[2].Deleted = now.Add(-201 * day) }, "before it was created"},
+		{"gdpr-17-accounts", Fail, func(e *Evidence) {
+			e.Accounts.Value = append(e.Accounts.Value, Account{"notes/2025-01", 1, 3, 1e-6, No})
+		}, "is retired"},
+		{"gdpr-17-accounts", Unknown, func(e *Evidence) { d(e).Blocks[0].Retain = time.Time{} }, "end of retention not known"},
+		{"gdpr-17-accounts", Pass, func(e *Evidence) { d(e).Blocks[1].Account = "notes/2026-02" }, "0 accounts"},
+		{"gdpr-25-budget", Unknown, func(e *Evidence) { e.Accounts.Value = e.Accounts.Value[1:] }, `"notes/2026-02" of block`},
+		{"gdpr-25-budget", Unknown, func(e *Evidence) { d(e).Blocks[0].Account = "" }, "no account"},
+		{"gdpr-25-budget", Unknown, func(e *Evidence) { d(e).Blocks = nil }, "blocks not known"},
+		{"gdpr-35-impact", Fail, func(e *Evidence) { e.Leakage.Value.Lower = 2.91 }, "found epsilon >= 2.91"},
+		{"gdpr-35-impact", Unknown, func(e *Evidence) { e.Accounts.Value = nil }, "no account"},
+		{"hipaa-312-c-1-digests", Unknown, func(e *Evidence) { e.Digests.Value = e.Digests.Value[1:] }, `"notes": no digest`},
+		{"hipaa-312-c-1-digests", Unknown, func(e *Evidence) { e.Digests.Value = e.Digests.Value[:1] }, `model "m-7": no digest`},
+		{"hipaa-312-c-1-digests", Unknown, func(e *Evidence) { e.Run.Value.Model = "" }, "model not known"},
+		{"hipaa-312-c-1-digests", Unknown, func(e *Evidence) { e.Digests.Value[0] = Digest{"notes", "n/a", "n/a", "n/a"} }, "hexadecimal"},
+		{"hipaa-312-c-1-digests", Unknown, func(e *Evidence) { e.Digests.Value[0] = Digest{"notes", "ab", "ab", "ab"} }, "32 or more"},
+		{"ccpa-105-receipts", Unknown, func(e *Evidence) { e.Requests.Value[0].Receipts[0].Processor = " " }, "of whom"},
+		{"ccpa-105-receipts", Unknown, func(e *Evidence) { e.Requests.Value[0].Receipts[0].Acknowledged = now.Add(-21 * day) }, "before it was received"},
+		{"ccpa-105-receipts", Unknown, func(e *Evidence) { e.Requests.Value[0].Kind = "erasure" }, `kind "erasure"`},
+		{"ccpa-130-45d", Unknown, func(e *Evidence) { e.Requests.Value[0].Kind = "Deletion" }, `kind "Deletion"`},
+		{"ccpa-140-m-deidentified", Unknown, func(e *Evidence) { e.Accounts.Value = e.Accounts.Value[1:] }, "not known"},
+		{"ccpa-140-m-deidentified", Fail, func(e *Evidence) { e.Settings.Value.FixedSeed = Yes }, "fixed seed"},
+		{"ccpa-140-m-deidentified", Fail, func(e *Evidence) { e.Accounts.Value[0].Spent = 3.1 }, "spent 3.1 of 3"},
+		{"ccpa-140-m-deidentified", Unknown, func(e *Evidence) { e.Accounts.Value[0].Delta = 1 }, "delta 1"},
 		{"gdpr-17-accounts", Fail, func(e *Evidence) { e.Accounts.Value[1].Retired = No }, "is retired"},
 		{"gdpr-17-accounts", Unknown, func(e *Evidence) { e.Accounts.Value = e.Accounts.Value[:1] }, "not known"},
 		{"gdpr-25-budget", Fail, func(e *Evidence) { e.Settings.Value.BudgetEnforced = No }, ""},
@@ -238,7 +276,7 @@ func TestFindings(t *testing.T) {
 		{"ccpa-130-45d", Pass, func(e *Evidence) { e.Requests.Value[1].Received = now.Add(-45 * day) }, ""},
 		{"ccpa-130-45d", Fail, func(e *Evidence) { e.Requests.Value[0].Received = now.Add(-100 * day) }, "late"},
 		{"ccpa-130-45d", Unknown, func(e *Evidence) { e.Requests.Value[0].Answered = now.Add(day) }, "future"},
-		{"ccpa-130-45d", Unknown, func(e *Evidence) { e.Requests.Value[0].Kind = "" }, "of no kind"},
+		{"ccpa-130-45d", Unknown, func(e *Evidence) { e.Requests.Value[0].Kind = "" }, `of kind ""`},
 		{"ccpa-140-m-deidentified", Fail, func(e *Evidence) { e.Settings.Value.NoReidentification = No }, ""},
 		{"ccpa-140-m-deidentified", Unknown, func(e *Evidence) { e.Accounts.Value[0].Limit = 0 }, "no bound"},
 		{"pipeda-1-owner", Fail, func(e *Evidence) { e.Run.Value.Owner = "" }, "no owner"},
@@ -253,7 +291,7 @@ func TestFindings(t *testing.T) {
 	} {
 		e := good()
 		tt.change(&e)
-		f := finding(t, newAssessor(t).Assess("x", e, now), tt.check)
+		f := finding(t, assessor.Assess("x", e, now), tt.check)
 		require.Equal(t, tt.want, f.State, "%s, want to read %q: %v", tt.check, tt.says, f.Reasons)
 		require.Contains(t, fmt.Sprint(f.Reasons), tt.says, tt.check)
 		require.NotContains(t, fmt.Sprint(f), "SECRET")

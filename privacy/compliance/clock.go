@@ -2,6 +2,7 @@ package compliance
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -35,7 +36,7 @@ func (c Clock) Overdue(received, extended, answered, now time.Time) bool {
 // Request is one of a person, under an identifier that names nobody.
 type Request struct {
 	ID string `json:"id"`
-	// Kind is "access", "deletion", "correction", "opt_out", "challenge" or another one that rules name.
+	// Kind is "access", "deletion", "correction", "opt_out", "challenge" or another one that rules name; any other is UNKNOWN.
 	Kind     string    `json:"kind"`
 	Received time.Time `json:"received,omitzero"`
 	Extended time.Time `json:"extended,omitzero"` // when notice of an extension was given
@@ -85,6 +86,7 @@ func (v *View) timely(c Clock, what, id string, received, extended, answered tim
 
 type requestClock struct {
 	Kinds         []string `json:"kinds"`
+	Others        []string `json:"others"` // kinds of the caller's that are of another check
 	Days          int      `json:"days"`
 	ExtensionDays int      `json:"extension_days"`
 }
@@ -107,12 +109,29 @@ func requestsInTime(v *View, p requestClock) {
 		if slices.Contains(p.Kinds, r.Kind) {
 			v.timely(c, r.Kind+" request", r.ID, r.Received, r.Extended, r.Answered)
 			n++
-		} else if r.Kind == "" {
-			v.Unknownf("request %s: of no kind", quoted(r.ID))
+		} else {
+			v.kindKnown(r, p.Others)
 		}
 	}
 	v.Notef("%d requests of %s", n, names(p.Kinds))
 }
+
+// kindKnown says where the kind of a request is none that some check looks at.
+func (v *View) kindKnown(r Request, others []string) {
+	switch r.Kind {
+	case "access", "deletion", "correction", "opt_out", "challenge":
+	default:
+		if r.Kind == "" || !slices.Contains(others, r.Kind) {
+			v.Unknownf("request %s: of kind %s, which is not known", quoted(r.ID), quoted(r.Kind))
+		}
+	}
+}
+
+type requestKinds struct {
+	Others []string `json:"others"`
+}
+
+func (*requestKinds) check() error { return nil }
 
 type incidentClock struct {
 	Hours int `json:"hours"`
@@ -137,7 +156,7 @@ func incidentsNotified(v *View, p incidentClock) {
 }
 
 // processorsAcknowledged is CCPA 1798.105(c): a deletion is passed on to those who were given the data.
-func processorsAcknowledged(v *View) {
+func processorsAcknowledged(v *View, also requestKinds) {
 	requests, ok := v.Requests()
 	if !ok {
 		return
@@ -145,6 +164,7 @@ func processorsAcknowledged(v *View) {
 	n := 0
 	for _, r := range requests {
 		if r.Kind != "deletion" || r.Answered.IsZero() {
+			v.kindKnown(r, also.Others)
 			continue
 		}
 		n++
@@ -152,8 +172,13 @@ func processorsAcknowledged(v *View) {
 			v.Unknownf("deletion %s: not known who was given the data", quoted(r.ID))
 		}
 		for _, p := range r.Receipts {
-			if p.Acknowledged.IsZero() || p.Acknowledged.After(v.now.Add(maxSkew)) {
+			switch {
+			case strings.TrimSpace(p.Processor) == "":
+				v.Unknownf("deletion %s: a receipt does not say of whom", quoted(r.ID))
+			case p.Acknowledged.IsZero():
 				v.Failf("deletion %s: not acknowledged by %s", quoted(r.ID), quoted(p.Processor))
+			case p.Acknowledged.Before(r.Received) || p.Acknowledged.After(v.now.Add(maxSkew)):
+				v.Unknownf("deletion %s: acknowledged by %s before it was received, or in the future", quoted(r.ID), quoted(p.Processor))
 			}
 		}
 	}

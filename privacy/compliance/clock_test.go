@@ -58,12 +58,18 @@ func TestLogWalk(t *testing.T) {
 	var w LogWalk
 	w.Entry(1, now)
 	w.Entry(2, now.Add(time.Second))
-	require.Equal(t, Log{Entries: 2, Head: "h", HeadKept: Yes, First: now, Last: now.Add(time.Second)}, w.Log("h", Yes, nil))
+	require.Equal(t, Log{Verified: Yes, Entries: 2, Head: "h", HeadKept: Yes, First: now, Last: now.Add(time.Second)}, w.Log("h", Yes, nil))
 	w.Entry(4, now)
 	l := w.Log("h", No, ErrInvalid)
 	require.EqualValues(t, 1, l.Gaps)
 	require.Equal(t, time.Second, l.Back)
 	require.NotEmpty(t, l.Damage)
+	require.Equal(t, No, l.Verified)
+	var drift LogWalk
+	for i := range 100 {
+		drift.Entry(uint64(i)+1, now.Add(-time.Duration(i)*900*time.Millisecond))
+	}
+	require.Equal(t, 89100*time.Millisecond, drift.Log("", No, nil).Back, "in small steps")
 	var cut LogWalk
 	cut.Entry(7, now)
 	require.EqualValues(t, 1, cut.Log("", No, nil).Gaps, "a log that does not start with its first entry")

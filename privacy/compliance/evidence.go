@@ -46,11 +46,12 @@ type Evidence struct {
 	Scans      Fact[[]Scan]        `json:"scans,omitzero"`
 	Quality    Fact[[]Quality]     `json:"quality,omitzero"`
 	Published  Fact[[]Publication] `json:"published,omitzero"`
-	// Own is evidence for the caller's own predicates, by a name in lower-case letters, digits and "_.-".
+	// Own is evidence for the caller's own predicates, by a name in lower-case letters, digits and "_.-". Fields within a value have
+	// any name, each given once.
 	Own map[string]Fact[json.RawMessage] `json:"own,omitempty"`
 }
 
-// ParseEvidence reads Evidence from JSON, with known fields only, each given once and none of them null.
+// ParseEvidence reads Evidence from JSON in UTF-8, with known fields only, each given once and none of them null.
 func ParseEvidence(data []byte) (Evidence, error) {
 	var e Evidence
 	if err := decode(data, &e); err != nil {
@@ -132,7 +133,7 @@ type Artifact struct {
 // File is a file with data of persons, a key, a log or a checkpoint.
 type File struct {
 	Name string `json:"name"`
-	// Mode has the permission bits, as in fs.FileMode.
+	// Mode has the permission bits, as in fs.FileMode; 0 is not known.
 	Mode uint32 `json:"mode"`
 }
 
@@ -204,7 +205,7 @@ type Actor struct {
 	Method string `json:"method"`          // of authentication
 }
 
-// Digest is that of data or a model, in the manifest and as read.
+// Digest is that of data or a model, in the manifest and as read, in 32 or more hexadecimal digits. Name is that of a dataset or a model.
 type Digest struct {
 	Name     string `json:"name"`
 	Manifest string `json:"manifest"`

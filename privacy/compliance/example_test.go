@@ -142,7 +142,7 @@ func ExampleProcessing_WriteMarkdown() {
 	//
 	// | GDPR | field | content |
 	// |---|---|---|
-	// | 30(2)(a) | name | Lab, dpo&#64;lab.example |
+	// | 30(2)(a) | name | Lab, dpo&#64;lab&#46;example |
 	// | 30(2)(a) | controllers | Clinic |
 	// | 30(2)(b) | categories | training |
 	// | 30(2)(c) | transfers | none |

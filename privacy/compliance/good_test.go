@@ -1,6 +1,7 @@
 package compliance
 
 import (
+	"strings"
 	"time"
 )
 
@@ -16,6 +17,7 @@ func good() Evidence {
 	for _, k := range []string{"zip", "date", "age", "phone", "fax", "email", "ssn", "mrn", "plan", "account", "licence", "vehicle", "device", "url", "ip"} {
 		scan.Counts[k] = 0
 	}
+	sum := strings.Repeat("0a", 16)
 	return Evidence{
 		Run: Observe(Run{ID: "run-7", Purpose: "triage", Owner: "dpo-1", Model: "m-7", ModelChanged: now.Add(-40 * day), NewTechnology: Yes, SaleOrSharing: Yes}, "manifest", at),
 		Datasets: Observe([]Dataset{{
@@ -25,7 +27,7 @@ func good() Evidence {
 		}}, "catalogue", at),
 		Artifacts:  Observe([]Artifact{{"c1", "checkpoint", now.Add(-80 * day), time.Time{}}, {"l1", "log", now.Add(-300 * day), time.Time{}}, {"c0", "checkpoint", now.Add(-200 * day), now.Add(-110 * day)}}, "store", at),
 		Files:      Observe([]File{{"ledger", 0o600}, {"key", 0o400}}, "stat", at),
-		Log:        Observe(Log{Entries: 9, Head: "9:ab", HeadKept: Yes, First: at, Last: at}, "audit.log", at),
+		Log:        Observe(Log{Verified: Yes, Entries: 9, Head: "9:ab", HeadKept: Yes, First: at, Last: at}, "audit.log", at),
 		Settings:   Observe(Settings{BudgetEnforced: Yes, DifferentialPrivacy: Yes, SecureNoise: Yes, ClipNorm: 1, EncryptedAtRest: Yes, Redaction: Yes, RestoreTested: now.Add(-10 * day), NoReidentification: Yes, FixedSeed: No}, "config", at),
 		Accounts:   Observe([]Account{{"notes/2026-02", 1.5, 3, 1e-6, No}, {"notes/2025-01", 2.9, 3, 1e-6, Yes}}, "ledger", at),
 		Processing: Observe(Processing{Role: "controller", Name: "Clinic, dpo@clinic.example", Purposes: []string{"triage"}, Subjects: []string{"patients"}, Categories: []string{"health"}, Recipients: []string{"none"}, Transfers: []string{"none"}, Erasure: []string{"10 years"}, Measures: []string{"DP"}}, "ropa", at),
@@ -43,7 +45,7 @@ func good() Evidence {
 		Places:    Observe([]Place{{"data", "eu-1", "DE"}, {"compute", "eu-2", "fr"}}, "cloud", at),
 		Endpoints: Observe([]Endpoint{{"https://api.example.com/v1?key=SECRET", 0x0304}}, "client", at),
 		Actors:    Observe([]Actor{{"alice", No, "fido2"}}, "iam", at),
-		Digests:   Observe([]Digest{{"notes", "ab", "ab", "AB"}}, "manifest", at),
+		Digests:   Observe([]Digest{{"notes", sum, sum, strings.ToUpper(sum)}, {"m-7", sum, sum, sum}}, "manifest", at),
 		Scans:     Observe([]Scan{scan}, "scan", at),
 		Quality:   Observe([]Quality{{"notes", 1000, 10, 5, 2}}, "validate", at),
 		Published: Observe([]Publication{{"summary", "https://clinic.example/ai", now.Add(-5 * day)}}, "web", at),

@@ -61,7 +61,7 @@ func NewList(key KeyID, entries iter.Seq2[Pseudonym, time.Time]) (*List, error) 
 }
 
 func nanoseconds(t time.Time) (int64, bool) {
-	if t.Year() < 1970 || t.Year() > 2261 {
+	if t = t.UTC(); t.Year() < 1970 || t.Year() > 2261 {
 		return 0, false
 	}
 	return t.UnixNano(), true

@@ -4,7 +4,9 @@ import "time"
 
 // Log is the result of verifying an audit log.
 type Log struct {
-	Entries uint64 `json:"entries"`
+	// Verified says that the chain of hashes was checked from the first entry to the last.
+	Verified Answer `json:"verified,omitzero"`
+	Entries  uint64 `json:"entries"`
 	// Head names the last entry, with its hash.
 	Head string `json:"head"`
 	// Damage says where and how the chain of hashes is broken; empty if it is intact.
@@ -15,20 +17,22 @@ type Log struct {
 	Last     time.Time `json:"last,omitzero"`
 	// Gaps is the number of entries that do not follow the one before by one.
 	Gaps uint64 `json:"gaps"`
-	// Back is by how much the clock went back at most, in nanoseconds.
+	// Back is by how much an entry is before the latest one that it follows, at most, in nanoseconds.
 	Back time.Duration `json:"back"`
 }
 
 // LogWalk collects a Log while the entries of an audit log are verified one by one. The zero LogWalk is ready.
 type LogWalk struct {
-	log Log
-	seq uint64
+	log    Log
+	seq    uint64
+	latest time.Time
 }
 
 // Entry notes the next entry, with its number and time.
 func (w *LogWalk) Entry(seq uint64, at time.Time) {
+	at = at.Round(0) // the log has no monotonic clock
 	if w.log.Entries == 0 {
-		w.log.First = at
+		w.log.First, w.latest = at, at
 		if seq != 1 {
 			w.log.Gaps++
 		}
@@ -36,7 +40,10 @@ func (w *LogWalk) Entry(seq uint64, at time.Time) {
 		if seq != w.seq+1 {
 			w.log.Gaps++
 		}
-		w.log.Back = max(w.log.Back, w.log.Last.Sub(at))
+		w.log.Back = max(w.log.Back, w.latest.Sub(at))
+		if at.After(w.latest) {
+			w.latest = at
+		}
 	}
 	w.log.Entries++
 	w.log.Last, w.seq = at, seq
@@ -46,9 +53,9 @@ func (w *LogWalk) Entry(seq uint64, at time.Time) {
 // what ended the verification early, nil if nothing did.
 func (w *LogWalk) Log(head string, kept Answer, err error) Log {
 	l := w.log
-	l.Head, l.HeadKept = clip(head), kept
+	l.Head, l.HeadKept, l.Verified = clip(head), kept, Yes
 	if err != nil {
-		l.Damage = clip(err.Error())
+		l.Verified, l.Damage = No, clip(err.Error())
 	}
 	return l
 }

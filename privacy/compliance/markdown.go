@@ -22,7 +22,7 @@ func markdown(s string) string {
 			b.WriteString("&lt;")
 		case '>':
 			b.WriteString("&gt;")
-		case '\\', '`', '*', '_', '{', '}', '[', ']', '(', ')', '#', '!', '|', '~', ':', '@':
+		case '\\', '`', '*', '_', '{', '}', '[', ']', '(', ')', '#', '!', '|', '~', ':', '@', '.':
 			fmt.Fprintf(&b, "&#%d;", r) // an escape with a backslash would not stop autolinks
 		default:
 			b.WriteRune(r)

@@ -3,8 +3,8 @@ package compliance
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/surefoot-ml/surefoot/internal/deliver"
@@ -18,9 +18,11 @@ type MonitorConfig struct {
 	// Collect gathers the evidence; it must be set. What it could not get it leaves out, and returns why: the rest is assessed all the
 	// same. It must return when ctx ends.
 	Collect func(ctx context.Context) (Evidence, error)
-	// OnChange is told what changed, in order and one at a time, outside all locks; nil drops it. It must not call Close.
+	// OnChange is told what changed, in order and one at a time, outside all locks; nil drops it. It must not call Close. A panic of it
+	// loses that change, goes to OnError and is counted, see Panics.
 	OnChange func(Change)
-	// OnError is told what Collect returned, or of its panic; nil drops it. It must not call Close.
+	// OnError is told what Collect returned, or of a panic of it or of OnChange; nil drops it. It must not call Close. A panic of it is
+	// counted alone.
 	OnError func(error)
 	// Every is the time between assessments; the default is an hour.
 	Every time.Duration
@@ -72,6 +74,7 @@ type Monitor struct {
 	closed   bool           // guarded by mu
 	calls    sync.WaitGroup // of Assess; added to under mu, while not closed
 	messages deliver.Queue[message]
+	panics   atomic.Uint64
 }
 
 // NewMonitor starts a Monitor, with an assessment at once.
@@ -167,16 +170,30 @@ func (m *Monitor) loop() {
 
 func (m *Monitor) assess(ctx context.Context) (Assessment, error) {
 	a, err := m.compare(ctx)
-	m.messages.Deliver(func(x message) {
-		switch {
-		case x.change != nil && m.cfg.OnChange != nil:
-			m.cfg.OnChange(*x.change)
-		case x.err != nil && m.cfg.OnError != nil:
-			m.cfg.OnError(x.err)
-		}
-	})
+	m.messages.Deliver(m.tell)
 	return a, err
 }
+
+// tell calls back. A panic of a callback must not end the training that is watched.
+func (m *Monitor) tell(x message) {
+	defer func() {
+		if r := recover(); r != nil {
+			m.panics.Add(1)
+			if x.change != nil {
+				m.messages.Add(message{err: fmt.Errorf("compliance: OnChange: panic: %v", r)})
+			}
+		}
+	}()
+	switch {
+	case x.change != nil && m.cfg.OnChange != nil:
+		m.cfg.OnChange(*x.change)
+	case x.err != nil && m.cfg.OnError != nil:
+		m.cfg.OnError(x.err)
+	}
+}
+
+// Panics returns how many panics of callbacks there were.
+func (m *Monitor) Panics() uint64 { return m.panics.Load() }
 
 // compare assesses and queues what changed.
 func (m *Monitor) compare(ctx context.Context) (Assessment, error) {
@@ -227,8 +244,5 @@ func (m *Monitor) collect(ctx context.Context) (e Evidence, err error) {
 
 // same reports whether two findings of a check say the same, notes aside.
 func same(a, b Finding) bool {
-	said := func(f Finding) []Reason {
-		return slices.DeleteFunc(slices.Clone(f.Reasons), func(r Reason) bool { return r.State == Pass })
-	}
-	return a.State == b.State && a.CheckVersion == b.CheckVersion && slices.Equal(said(a), said(b))
+	return a.State == b.State && a.CheckVersion == b.CheckVersion && a.Said == b.Said
 }

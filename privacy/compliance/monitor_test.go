@@ -244,6 +244,66 @@ func TestMonitorReentrant(t *testing.T) {
 	})
 }
 
+// TestMonitorCallbackPanics: what a callback does must not end the training that is watched.
+func TestMonitorCallbackPanics(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite()
+		var errs []string
+		m, err := NewMonitor(MonitorConfig{
+			Assessor: small(t), Collect: s.collect,
+			OnChange: func(c Change) { panic(c.After.Check) },
+			OnError: func(err error) {
+				if errs = append(errs, err.Error()); len(errs) == 2 {
+					panic("again")
+				}
+			},
+		})
+		require.NoError(t, err)
+		synctest.Wait()
+		m.Close()
+		require.Equal(t, []string{"compliance: OnChange: panic: gdpr-5-1-f-files", "compliance: OnChange: panic: pipeda-1-owner"}, errs)
+		require.EqualValues(t, 3, m.Panics())
+	})
+}
+
+// TestMonitorSeesAll: a change is one even where the reasons that are shown stay the same.
+func TestMonitorSeesAll(t *testing.T) {
+	t.Parallel()
+	a, now := newAssessor(t), testNow()
+	columns := func(n int) Evidence {
+		e := good()
+		e.Datasets.Value[0].Columns = nil
+		for i := range n {
+			e.Datasets.Value[0].Columns = append(e.Datasets.Value[0].Columns, Column{string(rune('a' + i)), CategoryPersonal, false, true})
+		}
+		return e
+	}
+	files := func(n int) Evidence {
+		e := good()
+		e.Files.Value = nil
+		for i := range n {
+			e.Files.Value = append(e.Files.Value, File{string(rune('a' + i%32)), 0o644})
+		}
+		return e
+	}
+	earlier := good()
+	earlier.Erasure.Value.Earlier = []string{"run-7"}
+	for _, tt := range []struct {
+		check         string
+		before, after Evidence
+		same          bool
+	}{
+		{"gdpr-5-1-c-columns", columns(10), columns(11), false},
+		{"gdpr-5-1-c-columns", columns(10), columns(10), true},
+		{"gdpr-5-1-f-files", files(25), files(26), false},
+		{"gdpr-17-erasure", good(), earlier, false},
+	} {
+		before, after := finding(t, a.Assess("x", tt.before, now), tt.check), finding(t, a.Assess("x", tt.after, now.Add(time.Second)), tt.check)
+		require.Equal(t, tt.same, same(before, after), tt.check)
+	}
+}
+
 func TestNewMonitorRefuses(t *testing.T) {
 	t.Parallel()
 	s := newSite()

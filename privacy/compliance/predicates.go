@@ -24,7 +24,7 @@ func builtin() map[string]Predicate {
 		"erased_absent":           plain(erasedAbsent),
 		"opted_out_absent":        plain(optedOutAbsent),
 		"lineage_known":           plain(lineageKnown),
-		"processors_acknowledged": plain(processorsAcknowledged),
+		"processors_acknowledged": with((*requestKinds).check, processorsAcknowledged),
 		"requests_in_time":        with((*requestClock).check, requestsInTime),
 		"incidents_notified":      with((*incidentClock).check, incidentsNotified),
 		"quality_limits":          with((*qualityLimits).check, qualityWithin),
@@ -70,8 +70,10 @@ func with[P any](check func(*P) error, test func(*View, P)) Predicate {
 	}
 }
 
-// names lists names for a reason.
-func names(list []string) string {
+// names are some for a reason, which shows the first of them.
+type names []string
+
+func (list names) String() string {
 	const most = 8
 	var b strings.Builder
 	for i, s := range list {

@@ -35,8 +35,9 @@ func columnsNeeded(v *View) {
 			v.Unknownf("dataset %s: columns not known", quoted(d.Name))
 		}
 		var extra, unused, unclassified []string
-		special := false
+		special, read := false, false
 		for _, c := range d.Columns {
+			read = read || c.Read
 			switch {
 			case c.Read && !c.Declared:
 				extra = append(extra, c.Name)
@@ -52,6 +53,9 @@ func columnsNeeded(v *View) {
 					unclassified = append(unclassified, c.Name)
 				}
 			}
+		}
+		if len(d.Columns) > 0 && !read {
+			v.Unknownf("dataset %s: no column is read, or not known which", quoted(d.Name))
 		}
 		if len(extra) > 0 {
 			v.Failf("dataset %s: read but not declared as needed: %s", quoted(d.Name), names(extra))
@@ -222,7 +226,23 @@ func impactKnown(v *View, p impactAssessed) {
 			v.Unknownf("the privacy audit has no rate at a false positive rate of %v or less", p.MaxFPR)
 		} else {
 			v.Notef("%s: epsilon >= %.4g with confidence %v; true positive rate %.4g at a false positive rate of %v", clip(l.Method), l.Lower, l.Confidence, l.TPR, l.FPR)
+			v.plausible(l)
 		}
+	}
+}
+
+// plausible compares what an audit found with what the ledger says: a lower bound on what was spent above an upper one refutes it.
+func (v *View) plausible(l Leakage) {
+	accounts, ok := v.Accounts()
+	if !ok || !some(v, accounts, "account") {
+		return
+	}
+	most := 0.
+	for _, a := range accounts {
+		most = max(most, a.Spent)
+	}
+	if !(l.Lower <= most) {
+		v.Failf("the privacy audit found epsilon >= %.4g, no account says that more than %.4g was spent", l.Lower, most)
 	}
 }
 

@@ -62,6 +62,8 @@ func artifactsKept(v *View, p artifactsExpired) {
 		switch {
 		case a.Deleted.After(v.now.Add(maxSkew)) || a.Created.After(v.now.Add(maxSkew)):
 			v.Unknownf("%s %s: has a moment in the future", clip(a.Kind), quoted(a.Name))
+		case !a.Deleted.IsZero() && a.Deleted.Before(a.Created):
+			v.Unknownf("%s %s: deleted before it was created", clip(a.Kind), quoted(a.Name))
 		case !a.Deleted.IsZero():
 		case !known:
 			v.Unknownf("artifact %s: no period for kind %s", quoted(a.Name), quoted(a.Kind))
@@ -81,29 +83,47 @@ func accountsRetired(v *View) {
 	if !ok || !also || !some(v, datasets, "dataset") {
 		return
 	}
-	n := 0
+	var over []string
+	open := make(map[string]bool) // has a block that is not over, as RetireExpired counts them
 	for _, d := range datasets {
 		if len(d.Blocks) == 0 {
 			v.Unknownf("dataset %s: blocks not known", quoted(d.Name))
 		}
 		for _, b := range d.Blocks {
-			if b.Account == "" || b.over(v.now) == "" {
-				continue
+			switch {
+			case b.Account == "":
+			case b.over(v.now) != "":
+				over = append(over, b.Account)
+			default:
+				open[b.Account] = true
+				if b.Retain.IsZero() {
+					v.Unknownf("dataset %s, block %s: end of retention not known", quoted(d.Name), quoted(b.Name))
+				}
 			}
-			n++
-			i := slices.IndexFunc(accounts, func(a Account) bool { return a.Name == b.Account })
-			if i < 0 {
-				v.Unknownf("account %s: not known", quoted(b.Account))
-				continue
-			}
-			v.must(accounts[i].Retired, Yes, "account "+quoted(b.Account)+" is retired, as its block is over")
 		}
 	}
-	v.Notef("%d accounts of blocks that are over", n)
+	slices.Sort(over)
+	over = slices.DeleteFunc(slices.Compact(over), func(name string) bool { return open[name] })
+	for _, name := range over {
+		known := false
+		for _, a := range accounts {
+			if a.Name == name {
+				known = true
+				v.must(a.Retired, Yes, "account "+quoted(name)+" is retired, as its block is over")
+			}
+		}
+		if !known {
+			v.Unknownf("account %s: not known", quoted(name))
+		}
+	}
+	v.Notef("%d accounts of blocks that are over", len(over))
 }
 
-// absent is what erasure and opt-out have in common.
-func (v *View) absent(a Absence, run Run, what string) {
+// absent is what erasure and opt-out have in common. Kind is that of the requests that put somebody on the list.
+func (v *View) absent(a Absence, run Run, what, kind string) {
+	if a.Found < 0 || a.Found == 0 && len(a.Places) > 0 {
+		v.Unknownf("%s found %d times, in %d places", what, a.Found, len(a.Places))
+	}
 	if a.Found > 0 {
 		var where []string
 		for _, p := range a.Places {
@@ -116,12 +136,21 @@ func (v *View) absent(a Absence, run Run, what string) {
 		v.Unknownf("no list was checked")
 	case a.Listed == 0:
 		v.Notef("nobody is listed")
+		requests, _ := v.Requests()
+		for _, r := range requests {
+			if r.Kind == kind && !r.Answered.IsZero() {
+				v.Unknownf("%s request %s was answered, and nobody is listed", kind, quoted(r.ID))
+			}
+		}
 	case !a.Complete || a.Manifest == "":
 		v.Unknownf("the manifests of batches were not read to their end")
 	case !slices.Contains(a.Runs, run.ID):
 		v.Unknownf("run %s is in no manifest that was read", quoted(run.ID))
 	default:
 		v.Notef("%d persons, %d batches with %d entries", a.Listed, a.Batches, a.IDs)
+		if a.Gaps != 0 {
+			v.Manualf("%d numbers of batches are not in the manifests", a.Gaps)
+		}
 	}
 }
 
@@ -132,7 +161,7 @@ func erasedAbsent(v *View) {
 	if !ok || !also {
 		return
 	}
-	v.absent(a, run, "erased persons")
+	v.absent(a, run, "erased persons", "deletion")
 	if len(a.Earlier) == 0 {
 		return
 	}
@@ -140,14 +169,22 @@ func erasedAbsent(v *View) {
 	if !ok {
 		return
 	}
-	var before []string
+	var before, without []string
 	for _, m := range models {
 		if slices.Contains(a.Earlier, m.Run) {
 			before = append(before, m.ID)
 		}
 	}
+	for _, name := range a.Earlier {
+		if !slices.ContainsFunc(models, func(m Model) bool { return m.Run == name }) {
+			without = append(without, name)
+		}
+	}
+	if len(without) > 0 {
+		v.Unknownf("not known which models come from runs that read persons who were erased later: %s", names(without))
+	}
 	if len(before) > 0 {
-		v.Notef("trained on persons who were erased later, to be assessed: %s", names(before))
+		v.Manualf("trained on persons who were erased later, to be assessed: %s", names(before))
 	}
 }
 
@@ -164,7 +201,7 @@ func optedOutAbsent(v *View) {
 		v.Unknownf("not known whether information is sold or shared")
 	default:
 		if a, ok := v.OptOut(); ok {
-			v.absent(a, run, "persons who opted out")
+			v.absent(a, run, "persons who opted out", "opt_out")
 		}
 	}
 }

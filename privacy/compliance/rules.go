@@ -38,7 +38,7 @@ type Check struct {
 	Severity int `json:"severity"`
 	// Predicate is the name of one of Predicates or of the caller's own.
 	Predicate string `json:"predicate"`
-	// Parameters are those of the predicate.
+	// Parameters are those of the predicate. For one of the caller's own their fields have any name, each given once.
 	Parameters json.RawMessage `json:"parameters,omitempty"`
 	// MaxAge replaces that of the rules.
 	MaxAge string `json:"max_age,omitempty"`
@@ -55,7 +55,7 @@ func Default() Rules {
 	return r
 }
 
-// ParseRules reads rules from JSON, with known fields only, each given once and none of them null.
+// ParseRules reads rules from JSON in UTF-8, with known fields only, each given once and none of them null.
 func ParseRules(data []byte) (Rules, error) {
 	var r Rules
 	if err := decode(data, &r); err != nil {

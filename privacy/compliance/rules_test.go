@@ -165,10 +165,23 @@ func TestEvidenceJSON(t *testing.T) {
 	empty, err := ParseEvidence([]byte(`{}`))
 	require.NoError(t, err)
 	require.Equal(t, Evidence{}, empty)
-	for _, text := range []string{`{"run":{"at":"2026-03-10T12:00:00Z","value":{"id":"a","ID":"b"}}}`, `{"settings":{"value":{"redaction":"maybe"}}}`, `{"run":null}`, `{"x":1}`} {
+	for _, text := range []string{`{"run":{"at":"2026-03-10T12:00:00Z","value":{"id":"a","ID":"b"}}}`, `{"settings":{"value":{"redaction":"maybe"}}}`, `{"run":null}`, `{"x":1}`,
+		"{\"run\":{\"value\":{\"purpose\":\"a\xff\"}}}", `{"run":{"value":{"purpose":"\ud800"}}}`, `{"run":{"value":{"purpose":"\ud800\u0041"}}}`,
+		`{"run":{"value":{"purpose":"\udc00\ud800"}}}`, `{"own":{"x":{"value":{"A":1,"A":2}}}}`, `{"own":{"x":{"VALUE":1}}}`, `{"own":{"x":{"value":{"a":null}}}}`} {
 		_, err := ParseEvidence([]byte(text))
 		require.ErrorIs(t, err, ErrInvalid, text)
 	}
+}
+
+// TestFreeNames: what belongs to the caller has the names that the caller gives.
+func TestFreeNames(t *testing.T) {
+	t.Parallel()
+	e, err := ParseEvidence([]byte(`{"own":{"x":{"at":"2026-03-10T12:00:00Z","value":{"maxAge":1,"Größe":[{"Ä":2}]}}},"run":{"value":{"purpose":"\\ud800 \ud83d\ude00"}}}`))
+	require.NoError(t, err)
+	require.Equal(t, `\ud800 😀`, e.Run.Value.Purpose, "an escaped backslash, and a whole character")
+	require.Contains(t, string(e.Own["x"].Value), "maxAge")
+	_, err = ParseRules([]byte(strings.Replace(oneRule, `"remaining"`, `"parameters":{"maxAge":3},"remaining"`, 1)))
+	require.NoError(t, err)
 }
 
 func FuzzParseRules(f *testing.F) {

@@ -1,7 +1,7 @@
 package compliance
 
 import (
-	"fmt"
+	"encoding/hex"
 	"io/fs"
 	"net/url"
 	"strings"
@@ -15,6 +15,10 @@ func fileModes(v *View) {
 		return
 	}
 	for _, f := range files {
+		if f.Mode == 0 {
+			v.Unknownf("file %s: mode not known", quoted(f.Name))
+			continue
+		}
 		mode, allowed := fs.FileMode(f.Mode), fs.FileMode(0o600)
 		if mode.IsDir() {
 			allowed = 0o700
@@ -56,6 +60,7 @@ func logVerified(v *View, p logIntact) {
 	if l.Back > p.back {
 		v.Failf("the clock went back by %v", l.Back)
 	}
+	v.must(l.Verified, Yes, "the log was verified to its end")
 	switch {
 	case l.Entries == 0 || l.Head == "":
 		v.Unknownf("the log has no entries, or no head")
@@ -178,17 +183,35 @@ func digestsMatch(v *View) {
 	if !ok || !some(v, digests, "digest") {
 		return
 	}
+	have := make(map[string]bool)
 	for _, d := range digests {
+		have[d.Name] = true
 		for _, at := range [][2]string{{"start", d.Start}, {"end", d.End}} {
 			switch {
 			case d.Manifest == "" || at[1] == "":
 				v.Unknownf("%s: digest of the manifest or at the %s is missing", quoted(d.Name), at[0])
+			case !isDigest(d.Manifest):
+				v.Unknownf("%s: the manifest's digest is not one of 32 or more hexadecimal digits", quoted(d.Name))
 			case !strings.EqualFold(d.Manifest, at[1]):
 				v.Failf("%s: digest at the %s is not that of the manifest", quoted(d.Name), at[0])
 			}
 		}
 	}
 	v.Notef("%d digests", len(digests))
+	v.cover(have, "digest")
+	if run, ok := v.Run(); !ok {
+		return
+	} else if run.Model == "" {
+		v.Unknownf("run %s: model not known", quoted(run.ID))
+	} else if !have[run.Model] {
+		v.Unknownf("model %s: no digest", quoted(run.Model))
+	}
+}
+
+// isDigest reports whether s may be a digest of 128 bits or more.
+func isDigest(s string) bool {
+	_, err := hex.DecodeString(s)
+	return err == nil && len(s) >= 32
 }
 
 type qualityLimits struct {
@@ -282,69 +305,4 @@ func identifiersFound(v *View, p identifiersAbsent) {
 		}
 	}
 	v.cover(have, "scan")
-}
-
-type budgetEnforced struct {
-	MaxEpsilon float64 `json:"max_epsilon"`
-	MaxDelta   float64 `json:"max_delta"`
-}
-
-func (p *budgetEnforced) check() error {
-	if !(p.MaxEpsilon > 0 && p.MaxDelta > 0 && p.MaxDelta < 1) {
-		return invalid("parameters", fmt.Sprint(p.MaxEpsilon, ", ", p.MaxDelta), "max_epsilon above 0 and max_delta in (0, 1)")
-	}
-	return nil
-}
-
-// budgetWithin is GDPR 25: the run refuses without a budget, and the budget is within the policy.
-func budgetWithin(v *View, p budgetEnforced) {
-	if s, ok := v.Settings(); ok {
-		v.must(s.BudgetEnforced, Yes, "a step that no longer fits the budget is refused")
-		v.must(s.DifferentialPrivacy, Yes, "differential privacy is on")
-		if !(s.ClipNorm > 0) {
-			v.Unknownf("the clip norm is %v", s.ClipNorm)
-		}
-	}
-	v.accounted(p.MaxEpsilon, p.MaxDelta)
-}
-
-// accounted checks the accounts against a policy. It fails closed: what cannot be compared is no pass.
-func (v *View) accounted(maxEpsilon, maxDelta float64) {
-	accounts, ok := v.Accounts()
-	if !ok || !some(v, accounts, "account") {
-		return
-	}
-	for _, a := range accounts {
-		if a.Limit < 0 || a.Spent < 0 || !(a.Delta >= 0 && a.Delta < 1) {
-			v.Unknownf("account %s: epsilon %v of %v, delta %v", quoted(a.Name), a.Spent, a.Limit, a.Delta)
-			continue
-		}
-		if !(a.Spent <= a.Limit) {
-			v.Failf("account %s: spent %.6g of %.6g", quoted(a.Name), a.Spent, a.Limit)
-		}
-		if most := max(a.Spent, a.Limit); !(most <= maxEpsilon) && a.Retired != Yes || !(a.Spent <= maxEpsilon) {
-			v.Failf("account %s: epsilon may reach %.6g, the policy allows %.6g", quoted(a.Name), most, maxEpsilon)
-		}
-		if !(a.Delta <= maxDelta) {
-			v.Failf("account %s: delta %.3g, the policy allows %.3g", quoted(a.Name), a.Delta, maxDelta)
-		}
-	}
-	v.Notef("%d accounts", len(accounts))
-}
-
-// deidentified is CCPA 1798.140(m): an epsilon, and the pledge not to re-identify.
-func deidentified(v *View) {
-	if s, ok := v.Settings(); ok {
-		v.must(s.NoReidentification, Yes, "not to re-identify has been pledged")
-		v.must(s.DifferentialPrivacy, Yes, "differential privacy is on")
-	}
-	accounts, ok := v.Accounts()
-	if !ok || !some(v, accounts, "account") {
-		return
-	}
-	for _, a := range accounts {
-		if !(a.Limit > 0) || a.Spent < 0 {
-			v.Unknownf("account %s: has no bound on epsilon", quoted(a.Name))
-		}
-	}
 }

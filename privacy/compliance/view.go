@@ -5,7 +5,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"hash"
+	"reflect"
+	"slices"
 	"time"
+	"unicode/utf8"
 )
 
 const (
@@ -25,7 +29,7 @@ type Used struct {
 	Name   string    `json:"name"`
 	Source string    `json:"source,omitempty"`
 	At     time.Time `json:"at,omitzero"`
-	// Digest is the SHA-256 of the source and the value, in hexadecimal; empty if the evidence was missing.
+	// Digest is the SHA-256 of the source and the value, in hexadecimal; empty if the evidence was missing or not representable.
 	Digest string `json:"digest,omitempty"`
 }
 
@@ -45,6 +49,8 @@ type View struct {
 	used    []Used
 	reasons []Reason
 	dropped int
+	worst   State     // of the dropped
+	all     hash.Hash // of what was said, notes aside; nil for nothing
 }
 
 // Now is the moment of the assessment.
@@ -67,15 +73,40 @@ func (v *View) say(s State, format string, args ...any) {
 		v.state = s
 	}
 	v.said = true
+	if v.all == nil {
+		v.all = sha256.New()
+	}
+	full := slices.Clone(args)
+	for i, a := range args {
+		if list, ok := a.(names); ok { // which shows the first alone
+			full[i] = fmt.Sprintf("%q", []string(list))
+		}
+	}
+	fmt.Fprintf(v.all, "%v %q\n", s, fmt.Sprintf(format, full...))
 	v.reason(s, format, args...)
 }
 
 func (v *View) reason(s State, format string, args ...any) {
-	if len(v.reasons) == maxReasons {
-		v.dropped++
+	r := Reason{s, clip(fmt.Sprintf(format, args...))}
+	if len(v.reasons) < maxReasons {
+		v.reasons = append(v.reasons, r)
 		return
 	}
-	v.reasons = append(v.reasons, Reason{s, clip(fmt.Sprintf(format, args...))})
+	least := maxReasons - 1 // the last of the least bad
+	for i := least; i >= 0; i-- {
+		if v.reasons[least].State.Worse(v.reasons[i].State) {
+			least = i
+		}
+	}
+	gone := s
+	if s.Worse(v.reasons[least].State) {
+		gone = v.reasons[least].State
+		v.reasons = append(slices.Delete(v.reasons, least, least+1), r)
+	}
+	if v.dropped == 0 || gone.Worse(v.worst) {
+		v.worst = gone
+	}
+	v.dropped++
 }
 
 // result is the state of the finding and its reasons.
@@ -88,35 +119,76 @@ func (v *View) result() (State, []Reason) {
 		}
 	}
 	if v.dropped > 0 {
-		v.reasons = append(v.reasons, Reason{v.state, fmt.Sprintf("and %d more", v.dropped)})
+		v.reasons = append(v.reasons, Reason{v.worst, fmt.Sprintf("and %d more", v.dropped)})
 	}
 	return v.state, v.reasons
 }
 
 // use returns the value of a fact that is there, fresh and has a digest; else it says what is wrong.
 func use[T any](v *View, name string, f Fact[T]) (value T, ok bool) {
-	switch age := v.now.Sub(f.At); {
-	case f.At.IsZero():
+	if f.At.IsZero() {
 		v.once(Used{Name: name}, "%s: missing", name)
-		return value, false
-	case age < -maxSkew:
-		v.once(Used{Name: name, Source: clip(f.Source), At: f.At}, "%s: observed in the future", name)
-		return value, false
-	case age > v.maxAge:
-		v.once(Used{Name: name, Source: clip(f.Source), At: f.At}, "%s: observed more than %v ago", name, v.maxAge)
 		return value, false
 	}
 	sum, known := v.digests[name]
 	if !known {
-		sum = digest(f.Source, f.Value)
+		if representable(reflect.ValueOf(f.Source)) && representable(reflect.ValueOf(f.Value)) {
+			sum = digest(f.Source, f.Value)
+		}
 		v.digests[name] = sum
 	}
-	if sum == "" {
-		v.once(Used{Name: name, Source: clip(f.Source), At: f.At}, "%s: not representable, such as NaN or a year above 9999", name)
+	u := Used{Name: name, Source: clip(f.Source), At: f.At.Round(0).UTC(), Digest: sum}
+	if u.At.Year() > 9999 {
+		u.At = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC) // as JSON has no later one
+	}
+	switch age := v.now.Sub(f.At); {
+	case age < -maxSkew:
+		v.once(u, "%s: observed in the future", name)
+		return value, false
+	case age > v.maxAge:
+		v.once(u, "%s: observed more than %v ago", name, v.maxAge)
+		return value, false
+	case sum == "":
+		v.once(u, "%s: not representable, such as NaN, text that is not UTF-8 or a year above 9999", name)
 		return value, false
 	}
-	v.once(Used{name, clip(f.Source), f.At, sum}, "")
+	v.once(u, "")
 	return f.Value, true
+}
+
+// representable reports whether JSON tells a value from all others: it has one replacement for all text that is not UTF-8, and no
+// seconds in the offset of a zone.
+func representable(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.String:
+		return utf8.ValidString(v.String())
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			return utf8.Valid(v.Bytes())
+		}
+		for i := range v.Len() {
+			if !representable(v.Index(i)) {
+				return false
+			}
+		}
+	case reflect.Map:
+		for it := v.MapRange(); it.Next(); {
+			if !representable(it.Key()) || !representable(it.Value()) {
+				return false
+			}
+		}
+	case reflect.Struct:
+		if t, ok := v.Interface().(time.Time); ok {
+			_, offset := t.Zone()
+			return offset%60 == 0
+		}
+		for i := range v.NumField() {
+			if !representable(v.Field(i)) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // once notes that evidence was asked for, and says what is wrong with it the first time.

@@ -275,7 +275,7 @@ func (s *Scanner) checked(g *groups, embedded bool) int {
 		}
 		n += copy(digits[n:], b[g.at[k]:g.end[k]])
 		end = g.end[k]
-		last := k == g.n-1 || k == 3 || n == 15
+		last := k == g.n-1 || k == 3 || n == 15 || k == 0 && n >= 14 || k == 2 && n == 14 && g.len(0) == 4
 		switch {
 		case !last || embedded && k == 0 || s.alnumAt(end):
 		case (k == 0 || k == 3 && (g.len(0) == 2 && g.len(1) == 6 || g.len(0) == 6 && g.len(1) == 2)) && n == 15 && isIMEI(digits[:n]):

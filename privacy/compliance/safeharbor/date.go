@@ -151,7 +151,8 @@ func (s *Scanner) date(g *groups, embedded bool) int {
 	if g.n >= 3 {
 		core := g.core(s, 0)
 		same := core == g.core(s, 1) && (core == '-' || core == '/' || core == '.')
-		joined := s.is(g.end[2], "-/.") && s.digitAt(g.end[2]+1) || s.leftJoined(i)
+		span := core == '/' && s.is(g.end[2], "-") || core == '-' && s.is(g.end[2], "/") // 3/5/2021-3/9/2021
+		joined := !span && s.is(g.end[2], "-/.") && s.digitAt(g.end[2]+1) || s.leftJoined(i)
 		switch {
 		case !same || joined:
 		case l0 == 4 && l1 <= 2 && l2 <= 2 && isYear(n0) && isDay(n1, n2):
@@ -176,7 +177,9 @@ func (s *Scanner) date(g *groups, embedded bool) int {
 		case l0 <= 2 && l1 == 4 && core == '/' && n0 >= 1 && n0 <= 12 && isYear(n1): // 03/2021
 			s.found(Date, i)
 			return g.end[1]
-		case near && l0 == 4 && l1 <= 2 && isYear(n0) && n1 >= 1 && n1 <= 12, // date: 2021-03
+		case core == '-' && l0 == 4 && l1 == 2 && n0 >= 1900 && n0 < 2100 && n1 >= 1 && n1 <= 12 && n1 != (n0+1)%100 && // not 2004-05
+			!s.alnumAt(g.end[1]) && !s.is(g.end[1], "-_") && !s.is(i-1, "-_"),
+			near && l0 == 4 && l1 <= 2 && isYear(n0) && n1 >= 1 && n1 <= 12, // date: 2021-03
 			near && core != '.' && l0 <= 2 && l1 <= 2 && (isDay(n0, n1) || isDay(n1, n0)):
 			s.found(Date, i)
 			return g.end[1]
@@ -204,16 +207,53 @@ func (s *Scanner) age(i, j, n int) int {
 	}
 	end := s.yearsOld(j)
 	if end < 0 {
-		if w, _ := s.adjacent(i); w != wordAge && !s.ageOf(i) || s.alnumAt(j) || s.is(j, ".-/") && s.digitAt(j+1) {
+		if w, _ := s.adjacent(i); w == wordAge || s.ageOf(i) {
+			end = j
+			if _, part := s.digitsAt(j+1, 2); s.is(j, ".") && part > 0 { // 92.5
+				end = part
+			}
+			if s.alnumAt(end) || s.is(end, ".-/") && s.digitAt(end+1) || s.otherUnit(end) {
+				return -1
+			}
+		} else if end = s.patient(i, j, n); end < 0 {
 			return -1
 		}
-		end = j
 	}
 	if n == 90 && (s.is(j, "+") || s.follows(end, "or older") || s.follows(end, "or over") || s.follows(end, "and over") || s.follows(end, "and older") || s.follows(end, "or above") || s.follows(end, "and above")) {
 		return -1
 	}
 	s.found(Age, i)
 	return end
+}
+
+// otherUnit reports whether what stands at b[i] makes a number no age in years.
+func (s *Scanner) otherUnit(i int) bool {
+	for _, unit := range [...]string{"day", "week", "month", "hour", "minute", "second", "epoch", "step"} {
+		if s.follows(i, unit) {
+			return true
+		}
+	}
+	return false
+}
+
+// patient returns the end of an age as clinical notes have it, 92y or 92F, which the number b[i:j] is of, or -1. Such as 101F may be
+// temperatures, and 110M millions.
+func (s *Scanner) patient(i, j, n int) int {
+	at := s.skip(j, 1, " ")
+	if s.alnumAt(at+1) || s.is(i-1, ".-/,$") {
+		return -1
+	}
+	switch {
+	case s.is(at, "yY"):
+		return at + 1
+	case s.is(at, "F") && n < 96, s.is(at, "M") && n < 100:
+		for _, next := range [...]string{"with", "w/", "who", "was", "presents", "presented", "presenting", "admitted", "here", "c/o", "s/p", "h/o", "pt", "patient"} {
+			if end := s.skip(at+1, 2, " ,"); end > at+1 && s.follows(end, next) {
+				return at + 1
+			}
+		}
+	}
+	return -1
 }
 
 // ageOf reports whether "age of" stands in front of b[i].

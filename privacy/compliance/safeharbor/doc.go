@@ -13,7 +13,8 @@
 // telephone and fax numbers (of North America, international with "+" or "00", others after a word such as "phone"); e-mail
 // addresses; social security numbers by their areas; medical record, health plan, account, licence and serial numbers after a word
 // that calls them so; payment cards and IMEIs by Luhn's checksum, IBANs by theirs, VINs by their check digit, Medicare beneficiary
-// identifiers, DEA numbers, UDIs; licence plates after a word; MAC and IP addresses; URLs with a scheme or "www". Words are English.
+// identifiers, DEA numbers, UDIs; licence plates after a word; MAC and IP addresses; URLs with a scheme (file:// and the
+// http:\/\/ of JSON among them) or "www". Words are English.
 // Formats of the site, such as that of its record numbers, can be added.
 //
 // Digits of every script, typographic dashes and spaces, full-width forms and characters of no width are read as what they look

@@ -97,8 +97,8 @@ func (s *Scanner) bracketedDot(i int) int {
 	return -1
 }
 
-// url looks for a URL whose scheme ends at the colon b[i].
-func (s *Scanner) url(i int) {
+// url looks for a URL whose scheme ends at the colon b[i], and whose host starts at b[host].
+func (s *Scanner) url(i, host int) {
 	b := s.buf.b
 	from := i
 	for from > 0 && i-from < 16 && (isAlnum(b[from-1]) || s.is(from-1, "+.-")) {
@@ -107,7 +107,10 @@ func (s *Scanner) url(i int) {
 	for from < i && !isLetter(b[from]) {
 		from++
 	}
-	if i-from >= 2 && (s.alnumAt(i+3) || s.is(i+3, "[") || i+3 < len(b) && b[i+3] >= 0x80) {
+	if s.is(host, "/") && i-from == 4 && s.follows(from, "file") { // without a host
+		host++
+	}
+	if i-from >= 2 && (s.alnumAt(host) || s.is(host, "[") || host < len(b) && b[host] >= 0x80) {
 		s.found(URL, from)
 	}
 }
@@ -119,8 +122,9 @@ func (s *Scanner) dotted(g *groups, embedded bool) int {
 	}
 	b := s.buf.b
 	zero := true
+	padded := g.len(0) == 3 && g.len(1) == 3 && g.len(2) == 3 && g.len(3) == 3
 	for k := range 4 {
-		if n := g.len(k); n > 3 || g.value(b, k) > 255 || n > 1 && b[g.at[k]] == '0' {
+		if n := g.len(k); n > 3 || g.value(b, k) > 255 || n > 1 && b[g.at[k]] == '0' && !padded {
 			return -1
 		}
 		if k < 3 && (g.at[k+1]-g.end[k] != 1 || b[g.end[k]] != '.') {
@@ -129,13 +133,49 @@ func (s *Scanner) dotted(g *groups, embedded bool) int {
 		zero = zero && g.value(b, k) == 0
 	}
 	end := g.end[3]
-	if s.letterAt(end) || s.is(end, ".-") && s.alnumAt(end+1) {
+	if s.letterAt(end) || s.is(end, ".-") && s.alnumAt(end+1) && !(s.is(end, "-") && s.quad(end+1)) || s.version(g.at[0]) {
 		return -1 // a longer version or name
 	}
 	if !zero && g.value(b, 0) != 127 && g.value(b, 0) != 255 {
 		s.found(IP, g.at[0])
 	}
 	return end
+}
+
+// quad reports whether four numbers with dots between start at b[i], where a range of addresses ends.
+func (s *Scanner) quad(i int) bool {
+	for k := range 4 {
+		if k > 0 {
+			if !s.is(i, ".") {
+				return false
+			}
+			i++
+		}
+		n, end := s.digitsAt(i, 3)
+		if end < 0 || n > 255 {
+			return false
+		}
+		i = end
+	}
+	return true
+}
+
+// version reports whether b[i] is behind a word that says that a version follows.
+func (s *Scanner) version(i int) bool {
+	end := i
+	for n := 0; n < 2 && s.is(end-1, " .:="); n++ {
+		end--
+	}
+	from := end
+	for s.letterAt(from-1) && end-from < maxWord {
+		from--
+	}
+	var buf [maxWord]byte
+	switch string(s.lower(from, end, &buf)) {
+	case "version", "versions", "ver", "v", "release", "build", "rev", "revision", "firmware":
+		return true
+	}
+	return false
 }
 
 // address looks for a MAC or an IPv6 address that starts with the token b[i:j], and returns its end or -1.

@@ -46,7 +46,11 @@ func (t *buffer) add(text []byte, final bool) (taken int) {
 		i += n
 		t.in += int64(n)
 		if other {
-			t.shifts = append(t.shifts, shift{len(t.b), t.in})
+			if last := &t.shifts[len(t.shifts)-1]; last.at == len(t.b) {
+				last.from = t.in
+			} else {
+				t.shifts = append(t.shifts, shift{len(t.b), t.in})
+			}
 		}
 	}
 	return len(text)

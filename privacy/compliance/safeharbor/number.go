@@ -34,6 +34,22 @@ func (g *groups) part(b []byte, from, to int) (n int) {
 	return n
 }
 
+// shape reports whether the first three groups may be the shape of a tensor, such as 256 512 1024: about one of a thousand telephone
+// numbers looks like that, too.
+func (g *groups) shape(b []byte) bool {
+	n0, n1, n2 := g.value(b, 0), g.value(b, 1), g.value(b, 2)
+	return n0%4 == 0 && n1%2 == 0 && (n1 < 100 || n1%4 == 0) && (n2%128 == 0 || n2%500 == 0)
+}
+
+// abroad reports whether the groups begin with "00" and the code of a country, and may go on with the rest of a telephone number.
+func (g *groups) abroad(b []byte) bool {
+	n := g.len(0)
+	if g.n < 2 || n < 3 || n > 5 || g.at[0] > 0 && b[g.at[0]-1] == '-' || b[g.at[0]] != '0' || b[g.at[0]+1] != '0' || b[g.at[0]+2] == '0' || g.len(g.n-1) < 3 {
+		return false
+	}
+	return b[g.at[1]] != '0' // 001 002 003
+}
+
 // core is the separator behind group k without spaces around it; ' ' if there are but spaces, 0 if there are several.
 func (g *groups) core(s *Scanner, k int) byte {
 	c := byte(' ')
@@ -130,8 +146,11 @@ func (s *Scanner) social(g *groups, called, embedded bool) int {
 		if c0 == 0 || c1 == 0 || c0 == '(' || c0 == ')' || c1 == '(' || c1 == ')' {
 			return -1
 		}
-		if !near && (s.leftJoined(g.at[0]) || g.n > 3 || c0 == ' ' && s.is(g.at[0]-1, " ") && s.digitAt(g.at[0]-2)) {
+		if !near && (s.leftJoined(g.at[0]) || g.n > 3 && g.core(s, 2) == c0 || c0 == ' ' && s.is(g.at[0]-1, " ") && s.digitAt(g.at[0]-2)) {
 			return -1 // part of a longer row of numbers
+		}
+		if !near && c0 == ' ' && c1 == ' ' && g.shape(b) {
+			return -1
 		}
 		area, group, serial, end = g.value(b, 0), g.value(b, 1), g.value(b, 2), g.end[2]
 	case near && g.len(0) == 9 && !embedded:
@@ -172,8 +191,11 @@ func (s *Scanner) phone(g *groups, embedded bool) int {
 			(g.n > 3 || s.is(i-1, " ") && s.digitAt(i-2)) {
 			break // part of a longer row of numbers
 		}
+		if !near && !g.plus && !g.open && k == 0 && g.shape(b) {
+			break
+		}
 		end = g.end[k+2]
-	case g.n >= k+2 && g.len(k) == 3 && g.len(k+1) == 7 && (near || g.open) && s.exchange(g.at[k]) && s.exchange(g.at[k+1]):
+	case g.n >= k+2 && g.len(k) == 3 && g.len(k+1) == 7 && (near || g.open || !embedded && s.alone(g, k)) && s.exchange(g.at[k]) && s.exchange(g.at[k+1]):
 		end = g.end[k+1]
 	case embedded:
 	case g.len(0) == 10 && bare(0), g.len(0) == 11 && b[i] == '1' && (near || g.plus) && s.northAmerican(i+1, g.end[0]):
@@ -181,7 +203,7 @@ func (s *Scanner) phone(g *groups, embedded bool) int {
 	case k == 1 && g.len(1) == 10 && bare(1):
 		end = g.end[1]
 	}
-	if end < 0 && !embedded && (g.plus || near) {
+	if end < 0 && !embedded && (g.plus || near || g.abroad(b)) {
 		end = s.international(g, near)
 	}
 	if end < 0 || s.digitAt(end) {
@@ -193,6 +215,12 @@ func (s *Scanner) phone(g *groups, embedded bool) int {
 		s.found(Phone, i)
 	}
 	return end
+}
+
+// alone reports whether groups k and k+1 have a dash between, and nothing around that makes them part of another code.
+func (s *Scanner) alone(g *groups, k int) bool {
+	end := g.end[k+1]
+	return g.core(s, k) == '-' && !s.is(g.at[0]-1, "-_") && !s.alnumAt(end) && !(s.is(end, "-./") && s.alnumAt(end+1))
 }
 
 // phoneSince reports whether a word for a telephone came after the last one for a fax.
@@ -225,6 +253,8 @@ func (s *Scanner) international(g *groups, near bool) int {
 	}
 	abroad := g.plus && s.buf.b[g.at[0]] != '0' || near && s.is(g.at[0], "0") && s.is(g.at[0]+1, "0")
 	switch {
+	case g.abroad(s.buf.b) && total >= 11 && total <= 15 && end == g.end[g.n-1] && !s.letterAt(end):
+		return end
 	case abroad && total >= 8 && total <= 15, near && total >= 7 && total <= 15:
 		return end
 	}
@@ -239,7 +269,7 @@ func (s *Scanner) zip(g *groups, called bool) int {
 		return -1
 	}
 	four := g.n > 1 && g.len(1) == 4 && g.core(s, 0) == '-' && !s.digitAt(g.end[1]) && !s.letterAt(g.end[1])
-	state := s.state.us != 0 && s.base+int64(i)-s.state.us <= 3
+	state := s.state.us != 0 && s.base+int64(i)-s.state.us <= 3 && inState(b, int(s.state.us-s.base), b[i])
 	switch {
 	case g.len(0) == 5 && four && !(s.is(g.end[1], "-./") && s.digitAt(g.end[1]+1)):
 		s.found(ZIP, i)
@@ -252,4 +282,23 @@ func (s *Scanner) zip(g *groups, called bool) int {
 		return g.end[0]
 	}
 	return -1
+}
+
+// inState reports whether ZIP codes of the state whose abbreviation ends at b[end] start with a digit; it knows the states whose
+// abbreviations are words.
+func inState(b []byte, end int, first byte) bool {
+	if end < 2 || end >= 4 && b[end-3] == ' ' && b[end-4] == ',' { // Dayton, OH
+		return true
+	}
+	switch string(b[end-2 : end]) {
+	case "OR", "HI":
+		return first == '9'
+	case "IN", "OH":
+		return first == '4'
+	case "OK":
+		return first == '7'
+	case "ME":
+		return first == '0'
+	}
+	return true
 }

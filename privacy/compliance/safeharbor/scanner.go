@@ -161,24 +161,6 @@ func (s *Scanner) Cell(row int64, column, value string) {
 	s.drain(true)
 }
 
-// heading reads the name of a column as the words in front of its cells.
-func (s *Scanner) heading(column string) state {
-	quiet := &Scanner{restricted: s.restricted} // wants nothing
-	quiet.start("", 0, state{})
-	var b []byte
-	for i := range len(column) { // patientId is two words
-		if i > 0 && column[i] >= 'A' && column[i] <= 'Z' && column[i-1] >= 'a' && column[i-1] <= 'z' {
-			b = append(b, ' ')
-		}
-		b = append(b, column[i])
-	}
-	quiet.buf.add(append(b, ": "...), true)
-	quiet.drain(true)
-	at := quiet.state
-	at.rebase(int64(len(quiet.buf.b)))
-	return at
-}
-
 func (s *Scanner) start(column string, row int64, at state) {
 	s.column, s.row, s.state, s.base = column, row, at, 0
 	s.buf.reset()

@@ -202,6 +202,63 @@ func TestText(t *testing.T) {
 		{"ISBN 978-3-16-148410-0", ""},
 		{"1699999999", ""},
 		{"3.14159265358979", ""},
+		// Numbers behind and before others.
+		{"123-45-6789 12 Main St", "ssn"},
+		{"123-45-6789 (415) 555-2671", "ssn phone"},
+		{"123-45-6789. 3 days later", "ssn"},
+		{"123 45 6789 12", ""},
+		{"4111111111111111 12/25", "account"},
+		{"378282246310005 12/25", "account"},
+		{"30569309025904 12/25", "account"},
+		{"3056 930902 5904 12/25", "account"},
+		{"4111111111111111. 3 items", "account"},
+		{"3/5/2021-3/9/2021", "date"},
+		{"2021-03-05/2021-03-09", "date"},
+		// Phones, URLs, records and addresses in other forms.
+		{"001 415 555 2671", "phone"},
+		{"0049 89 63648018", "phone"},
+		{"001 002 003 004", ""},
+		{"0012 34", ""},
+		{"1a2b3c4d-0041-4123-8123-123456789012", ""},
+		{"b6893987-38b3-e44c-c295-4366248d7ca0", ""},
+		{"415-5552671", "phone"},
+		{"file:///home/bob", "url"},
+		{`"http:\/\/x.org\/"`, "url"},
+		{"MRN:\n123", "mrn"},
+		{"MRN\n12345678", ""},
+		{"MR# 123456", "mrn"},
+		{"Mr 123456", ""},
+		{"SS# 123456789", "ssn"},
+		{"MAC 001A2B3C4D5E", "device"},
+		{"month 2021-03", "date"},
+		{"2021-03", "date"},
+		{"the season 2003-04", ""},
+		{"8.8.8.8-8.8.8.20", "ip"},
+		{"192.168.001.001", "ip"},
+		{"8.8.8.8-2", ""},
+		{"version 1.2.3.4", ""},
+		{"release: 1.2.3.4", ""},
+		{"92y", "age"},
+		{"92 Y", "age"},
+		{"92F with cough", "age"},
+		{"92 M, admitted", "age"},
+		{"fever of 102F with chills", ""},
+		{"110M with dropout", ""},
+		{"a model of 92M", ""},
+		{"Age 92.5", "age"},
+		{"age 95 days", ""},
+		{"aged 90 weeks", ""},
+		{"age: 100 epochs", ""},
+		// Shapes, and states that are words.
+		{"256 512 1024", ""},
+		{"shape 224-224-1024", ""},
+		{"512 10 1024", ""},
+		{"layers 768 12 3072", ""},
+		{"call 256 512 1024", "phone"},
+		{"OR 10000", ""},
+		{"IN 12345 cases", ""},
+		{"OR 97201", "zip"},
+		{"Dayton, OH 12345", "zip"},
 	} {
 		require.Equal(t, tt.want, kindsOf(found(t, Config{}, tt.text)), "%q", tt.text)
 		if tt.want != "" && !strings.Contains(tt.want, " ") {
@@ -225,6 +282,28 @@ func TestCell(t *testing.T) {
 		{"zip", "62704", "zip"},
 		{"zipCode", "2139", "zip"},
 		{"zip3", "627", ""},
+		{"zip3", "036", "zip"},
+		{"zip5", "62704", "zip"},
+		{"zip_cd", "62704", "zip"},
+		{"zip_count", "62704", ""},
+		{"age_years", "92", "age"},
+		{"age_at_admission", "92", "age"},
+		{"age_at_admission", "3", ""},
+		{"AgeAtVisit", "92", "age"},
+		{"Age (years)", "92", "age"},
+		{"AGEYears", "92", "age"},
+		{"age_in_days", "92", ""},
+		{"age", "92.5", "age"},
+		{"age", "89.5", ""},
+		{"mrn_value", "123456", "mrn"},
+		{"pat_id", "123456", "mrn"},
+		{"pat_visits", "123456", ""},
+		{"admit_dt", "20210305", "date"},
+		{"contact_number", "2125551234", "phone"},
+		{"mac", "001A2B3C4D5E", "device"},
+		{"mac", "AABBCCDDEEFF", "device"},
+		{"", "93", ""},
+		{"年齢", "93", ""},
 		{"ZIP", "036", "zip"},
 		{"age", "93", "age"},
 		{"Age", "89", ""},
@@ -257,6 +336,15 @@ func TestCell(t *testing.T) {
 		}
 		require.Equal(t, want, kindsOf(s.Report().Places), "%s = %s", tt.column, tt.value)
 	}
+}
+
+// TestWidthlessMemory: characters that stand for nothing take no memory.
+func TestWidthlessMemory(t *testing.T) {
+	t.Parallel()
+	s := newScanner(t, Config{})
+	require.NoError(t, s.Text(strings.NewReader(strings.Repeat("\u200b", 1<<20)+"8.8.8.8")))
+	require.Equal(t, []Place{{IP, 0, "", 3 << 20}}, s.Report().Places)
+	require.Less(t, cap(s.buf.shifts), 100)
 }
 
 func TestFormats(t *testing.T) {

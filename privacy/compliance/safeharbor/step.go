@@ -71,7 +71,9 @@ func (s *Scanner) step(i int) int {
 		return i + 3
 	case (c == '(' || c == '[') && s.is(i+1, "aA ") && s.bracketed(i):
 	case c == ':' && s.is(i+1, "/") && s.is(i+2, "/"):
-		s.url(i)
+		s.url(i, i+3)
+	case c == ':' && s.is(i+1, "\\") && s.is(i+2, "/") && s.is(i+3, "\\") && s.is(i+4, "/"): // as some write JSON
+		s.url(i, i+5)
 	case c == ':' && s.is(i+1, ":") && !s.is(i-1, ":") && !s.alnumAt(i-1):
 		if end := s.ipv6(i); end > 0 {
 			return end

@@ -137,6 +137,17 @@ func (s *Scanner) word(i, j int) int {
 	if w == none && len(low) == 1 && low[0] == 'n' && s.is(i-1, "/") && s.is(i-2, "sS") && !s.alnumAt(i-3) {
 		w = wordDevice // S/N
 	}
+	if w == none && len(low) == 2 && s.is(j, "#") {
+		switch string(low) {
+		case "mr":
+			w = wordMRN
+		case "ss":
+			w = wordSSN
+		}
+	}
+	if w == none && string(low) == "mac" && !s.is(j, "-") {
+		w = wordDevice
+	}
 	end := s.base + int64(j)
 	gap := s.base + int64(i) - st.lastEnd
 	if st.last != none && s.is(j, "-/") && s.alnumAt(j+1) { // SN-123
@@ -212,13 +223,19 @@ func (s *Scanner) adjacent(i int) (w word, strong bool) {
 		return none, false
 	}
 	strong = st.strong
+	lines := false // between the last of ":#=" and the number
 	for k := i - 1; k >= max(0, i-int(gap)); k-- {
 		switch c := s.buf.b[k]; c {
 		case ':', '#', '=':
-			strong = true
-		case '\n', '!', '?', ';':
+			strong, lines = true, false
+		case '\n':
+			lines = true
+		case '!', '?', ';':
 			return none, false
 		}
+	}
+	if lines {
+		return none, false
 	}
 	if gap > 0 && s.base+int64(i) < gap { // the name of a column, which a colon follows
 		strong = true
@@ -247,8 +264,11 @@ func (s *Scanner) called(i int) int {
 		return -1
 	}
 	b := s.buf.b
-	digits, letters, j := 0, 0, i
+	digits, letters, hex, j := 0, 0, 0, i
 	for j < len(b) && j-i < 40 {
+		if isHex(b[j]) {
+			hex++
+		}
 		switch {
 		case isDigit(b[j]):
 			digits++
@@ -267,6 +287,10 @@ out:
 	}
 	enough := digits >= 4 && (strong || digits >= 7)
 	switch {
+	case w == wordMRN && digits == 3 && letters == 0:
+		enough = s.state.strong
+	case w == wordDevice && strong && hex == 12 && j == i+12: // a MAC address
+		enough = true
 	case w == wordPlate:
 		enough = strong && digits >= 1 && digits+letters >= 4 && digits+letters <= 9
 	case digits == 4 && letters == 0 && (b[i] == '1' && b[i+1] >= '8' || b[i] == '2' && b[i+1] <= '1') && j == i+4: // a year
