@@ -123,8 +123,8 @@ func (l *Ledger) CreateAccount(ctx context.Context, a Account) error {
 	})
 }
 
-// Retire ends an account, durably: at the end of a retention period, or when the data was erased. It takes no charges any more. Open
-// reservations may still be resolved, nothing is refunded, and what was spent remains on record.
+// Retire ends an account, durably: at the end of a retention period, or when the data was erased. It takes no charges any more; leases go
+// on with what they hold until they are closed. Open reservations may still be resolved, nothing is refunded, and what was spent remains on record.
 func (l *Ledger) Retire(ctx context.Context, account string) error {
 	return l.changed(ctx, func() error {
 		i, err := l.known.Load().find(account)

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 )
 
@@ -32,7 +31,10 @@ func (l *Ledger) OpenJob(ctx context.Context, name string) (*Job, error) {
 		if known {
 			r.incarnation = l.book.jobs[i].incarnation + 1
 		}
-		if err := errors.Join(l.flush(), l.put(r)); err != nil {
+		if err := l.flush(); err != nil { // before the record that would spend them again
+			return err
+		}
+		if err := l.put(r); err != nil {
 			return err
 		}
 		j.index, j.incarnation = l.book.jobNames[name], r.incarnation

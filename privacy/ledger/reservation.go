@@ -187,7 +187,7 @@ func (j *Job) place(o *order, some bool) (*Reservation, error) {
 		if a.retired {
 			return nil, refuse(ErrRetired, "%q", a.Name)
 		}
-		if count != o.Count {
+		if some { // anew at every attempt: what fits may have changed since the journal was busy
 			p.amounts = bill(o.unit[i], count, a)
 		}
 		for k, amount := range p.amounts {
