@@ -15,6 +15,12 @@
 //
 // A gate never blocks a job for want of data: without a usable reading the step runs now, and each pause is bounded by
 // [GateConfig.MaxWait].
+//
+// # Planning
+//
+// A job with a known amount of work and a deadline is better served by a [PlanGate]: a [Learner] forecasts the zone from its own past,
+// with no interface to ask, and a [Planner] finds the cheapest hours anew in each slot. [KMin] and [DoubleThreshold] need no
+// past, [Scale] chooses the power, [Place] the zone.
 package carbon
 
 import (
