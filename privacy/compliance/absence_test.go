@@ -149,7 +149,7 @@ func TestGaps(t *testing.T) {
 	}
 	a, err := l.Check(read(t, w.manifest(t, p.Key())))
 	require.NoError(t, err)
-	require.EqualValues(t, math.MaxInt64, a.Gaps)
+	require.EqualValues(t, int64(math.MaxInt64), a.Gaps)
 	w.batches = w.batches[:6]
 	a, err = l.Check(read(t, w.manifest(t, p.Key())))
 	require.NoError(t, err)
