@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 	"strconv"
 	"unicode/utf16"
@@ -233,9 +234,7 @@ func (c *canonicalizer) string(dst []byte) (_ []byte, special bool, _ error) {
 	dst = append(dst, '"')
 	for {
 		from := c.pos
-		for c.pos < len(c.src) && plain[c.src[c.pos]] {
-			c.pos++
-		}
+		c.pos += plainPrefix(c.src[c.pos:])
 		dst = append(dst, c.src[from:c.pos]...)
 		if c.pos == len(c.src) {
 			return dst, special, c.bad("unfinished string")
@@ -265,13 +264,25 @@ func (c *canonicalizer) string(dst []byte) (_ []byte, special bool, _ error) {
 	}
 }
 
-// plain are the bytes of a string that are copied as they are.
-var plain = func() (t [256]bool) {
-	for b := ' '; b < utf8.RuneSelf; b++ {
-		t[b] = b != '"' && b != '\\'
+// plainPrefix returns how many bytes at the start of a string are copied as they are: ASCII from the space on, but for
+// quote and backslash. It looks at eight bytes at a time: a borrow may mark a byte above one that is rightly marked, never
+// below.
+func plainPrefix[T string | []byte](s T) int {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		x := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		quote, slash := x^'"'*ones, x^'\\'*ones
+		if marks := (x | (x-' '*ones)&^x | (quote-ones)&^quote | (slash-ones)&^slash) & high; marks != 0 {
+			return i + bits.TrailingZeros64(marks)/8
+		}
 	}
-	return t
-}()
+	for i < len(s) && s[i] >= ' ' && s[i] < utf8.RuneSelf && s[i] != '"' && s[i] != '\\' {
+		i++
+	}
+	return i
+}
 
 func appendRune(dst []byte, r rune) []byte {
 	switch r {
@@ -430,10 +441,10 @@ var errCanonical = errors.New("its data is not in canonical form")
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	from := 0
-	for i := 0; i < len(s); {
-		if plain[s[i]] {
-			i++
-			continue
+	for i := 0; ; {
+		i += plainPrefix(s[i:])
+		if i == len(s) {
+			break
 		}
 		dst = append(dst, s[from:i]...)
 		r, n := utf8.DecodeRuneInString(s[i:])

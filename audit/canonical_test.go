@@ -189,3 +189,30 @@ func forgeT(t *testing.T, d *disk, texts [][]byte) *disk {
 	}
 	return forge(t, d, texts)
 }
+
+// TestPlainPrefix: every byte at every place of a word, before and behind others that end a prefix too.
+func TestPlainPrefix(t *testing.T) {
+	t.Parallel()
+	naive := func(s []byte) int {
+		i := 0
+		for i < len(s) && s[i] >= ' ' && s[i] < 0x80 && s[i] != '"' && s[i] != '\\' {
+			i++
+		}
+		return i
+	}
+	for _, fill := range []byte{' ', '!', '#', '[', ']', 0x7f} {
+		for n := range 20 {
+			for at := range n {
+				for b := range 256 {
+					s := bytes.Repeat([]byte{fill}, n)
+					s[at] = byte(b)
+					require.Equal(t, naive(s), plainPrefix(s))
+					if s[n-1] = '"'; at > 0 {
+						s[at-1] ^= 1
+					}
+					require.Equal(t, naive(s), plainPrefix(string(s)), "%q", s)
+				}
+			}
+		}
+	}
+}

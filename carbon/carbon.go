@@ -11,6 +11,12 @@
 // zero read from a hole in the data would start a job on a "perfectly clean" grid. Average values are for accounting and
 // marginal values for shifting load; the two never meet in one sum or comparison.
 //
+// # Sources
+//
+// [ElectricityMaps], [WattTime], [NESO] and [EnergyCharts] ask the network, each call limited, retried and broken off as
+// its API wants it; [Trace] replays what was recorded. All of them also give what they know of the past ([History]), and
+// most of the future ([Forecaster]).
+//
 // # Waiting
 //
 // A gate never blocks a job for want of data: without a usable reading the step runs now, and each pause is bounded by
@@ -27,6 +33,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 )
@@ -51,6 +58,9 @@ type Intensity float64
 
 // PerMWhPounds converts pounds per MWh, the unit of North American sources, to an Intensity.
 func PerMWhPounds(lb float64) Intensity { return Intensity(lb * 0.45359237) }
+
+// PerMWhKilograms converts kilograms per MWh, which is the same number in g/kWh, to an Intensity.
+func PerMWhKilograms(kg float64) Intensity { return Intensity(kg) }
 
 // Valid reports whether i is a number in [0, MaxIntensity]. Zero is a legal intensity of a small zone.
 func (i Intensity) Valid() bool { return i >= 0 && i <= MaxIntensity }
@@ -113,20 +123,33 @@ type Reading struct {
 	Intensity Intensity
 	Signal    Signal
 	Basis     Basis
-	Zone      string // the grid zone, as its source names it
-	Source    string // who says so
+	Scope     Scope
+	Strategy  Strategy // how the value was come by; 0 straight from its source
+	Zone      string   // the grid zone, as its source names it
+	Source    string   // who says so
 	From, To  time.Time
+
+	// ExpectedError is the expected size of the error as a share of the intensity: .05 is 5 %. 0 where nobody has
+	// measured it.
+	ExpectedError float64
+	// Low and High bound the intensity with a probability of 80 %; both are 0 where nothing is known about that.
+	Low, High Intensity
+	// Newest is the end of the newest real value that a fallback rests on: what its age counts from. Zero for a reading
+	// that is itself a value of its source, and where there is no such value.
+	Newest time.Time
 }
 
 // Covers reports whether t lies in [From, To).
 func (r Reading) Covers(t time.Time) bool { return !t.Before(r.From) && t.Before(r.To) }
 
-// Age is how long ago, seen from now, the reading stopped being valid; 0 while it is valid or lies ahead.
+// Age is how long ago, seen from now, the value that the reading rests on stopped being valid; 0 while it is valid or
+// lies ahead.
 func (r Reading) Age(now time.Time) time.Duration {
-	if !now.After(r.To) {
-		return 0
+	end := r.To
+	if !r.Newest.IsZero() {
+		end = r.Newest
 	}
-	return now.Sub(r.To)
+	return max(0, now.Sub(end))
 }
 
 // check returns nil for a reading that may be used at t, and what is wrong with it otherwise.
@@ -139,6 +162,12 @@ func (r Reading) check(t time.Time, want Signal) error {
 		what = fmt.Sprintf("signal %d is not average or marginal", r.Signal)
 	case r.Basis < Measured || r.Basis > Forecast:
 		what = fmt.Sprintf("basis %d is not measured, estimated or forecast", r.Basis)
+	case r.Scope > Direct:
+		what = fmt.Sprintf("scope %d is not lifecycle or direct", r.Scope)
+	case !(r.ExpectedError >= 0 && r.ExpectedError <= math.MaxFloat64):
+		what = fmt.Sprintf("expected error %v is not a finite share", r.ExpectedError)
+	case !r.Low.Valid() || !r.High.Valid() || r.Low > r.High:
+		what = fmt.Sprintf("bounds %v and %v are no range of intensities", float64(r.Low), float64(r.High))
 	case !r.Covers(t):
 		what = fmt.Sprintf("valid from %s to %s, asked for %s", stamp(r.From), stamp(r.To), stamp(t))
 	case r.Signal != want:
@@ -155,6 +184,20 @@ type Provider interface {
 	// it returns an error, [ErrNoData] where asking for another time may succeed; never a zero or stale reading. It
 	// returns soon after ctx is done and is safe for concurrent use.
 	At(ctx context.Context, t time.Time) (Reading, error)
+}
+
+// Forecaster is what a [Provider] may be besides: its source says something about the future.
+type Forecaster interface {
+	// Forecast returns readings of Basis Forecast that begin before to and end after from, in order of time, as far as the
+	// source has them. It returns [ErrNoData] when there are none.
+	Forecast(ctx context.Context, from, to time.Time) ([]Reading, error)
+}
+
+// History is what a [Provider] may be besides: its source can be asked for a stretch of the past.
+type History interface {
+	// History returns the readings, none of Basis Forecast, that begin before to and end after from, in order of time and
+	// with gaps where the source has none. It returns [ErrNoData] when there are none at all.
+	History(ctx context.Context, from, to time.Time) ([]Reading, error)
 }
 
 // ProviderFunc makes a function a [Provider].
