@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/surefoot-ml/surefoot/audit/internal/cosignature"
 )
 
 // signedHead is a checkpoint: the head of a log as a signed note.
@@ -85,7 +87,7 @@ func signHead(s *keySigner, h Head) ([]byte, error) {
 func witnessVerifiers(vkeys []string) ([]note.Verifier, error) {
 	var list []note.Verifier
 	for _, key := range vkeys {
-		v, err := newWitnessVerifier(key)
+		v, err := cosignature.NewVerifier(key)
 		if err != nil {
 			return nil, fmt.Errorf("audit: witness: %w", err)
 		}

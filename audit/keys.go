@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -162,41 +161,4 @@ func ownKey(d durable.Dir) (ed25519.PrivateKey, error) {
 		return newKey(d, keyName)
 	}
 	return key, err
-}
-
-// cosigner verifies the signatures of a witness (https://c2sp.org/tlog-cosignature, of Ed25519). It implements
-// note.Verifier.
-type cosigner struct {
-	name string
-	hash uint32
-	key  ed25519.PublicKey
-}
-
-const algCosignature = 4
-
-// newWitnessVerifier reads the public key of a witness: one of the usual kind, or one that signs the time too.
-func newWitnessVerifier(vkey string) (note.Verifier, error) {
-	name, rest, _ := strings.Cut(vkey, "+")
-	_, data, _ := strings.Cut(rest, "+")
-	raw, err := base64.StdEncoding.DecodeString(data)
-	if err != nil || len(raw) != 1+ed25519.PublicKeySize || raw[0] != algCosignature {
-		return note.NewVerifier(vkey)
-	}
-	sum := sha256.Sum256(append([]byte(name+"\n"), raw...))
-	hash := binary.BigEndian.Uint32(sum[:])
-	if fmt.Sprintf("%s+%08x+%s", name, hash, data) != vkey || name == "" || strings.ContainsAny(name, " \n") {
-		return nil, fmt.Errorf("audit: %s is not the key of a witness", quote(vkey))
-	}
-	return &cosigner{name, hash, raw[1:]}, nil
-}
-
-func (c *cosigner) Name() string    { return c.name }
-func (c *cosigner) KeyHash() uint32 { return c.hash }
-
-func (c *cosigner) Verify(msg, sig []byte) bool {
-	if len(sig) != 8+ed25519.SignatureSize {
-		return false
-	}
-	signed := fmt.Appendf(nil, "cosignature/v1\ntime %d\n%s", binary.BigEndian.Uint64(sig), msg)
-	return ed25519.Verify(c.key, signed, sig[8:])
 }

@@ -21,6 +21,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/surefoot-ml/surefoot/audit/internal/cosignature"
 )
 
 func TestRotateKey(t *testing.T) {
@@ -172,7 +174,7 @@ type witness struct {
 }
 
 func (w *witness) public() string {
-	raw := append([]byte{algCosignature}, w.key.Public().(ed25519.PublicKey)...)
+	raw := append([]byte{4}, w.key.Public().(ed25519.PublicKey)...)
 	sum := sha256.Sum256(append([]byte("w.example\n"), raw...))
 	return fmt.Sprintf("w.example+%08x+%s", binary.BigEndian.Uint32(sum[:]), base64.StdEncoding.EncodeToString(raw))
 }
@@ -203,7 +205,7 @@ func (w *witness) Cosign(ctx context.Context, old uint64, proof []Hash, checkpoi
 	body, _, _ := strings.Cut(string(checkpoint), "\n\n")
 	now := uint64(1_700_000_000)
 	sig := ed25519.Sign(w.key, fmt.Appendf(nil, "cosignature/v1\ntime %d\n%s\n", now, body))
-	v, err := newWitnessVerifier(w.public())
+	v, err := cosignature.NewVerifier(w.public())
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,7 @@ import (
 
 // Witness is a party outside that signs a head only if it continues the one that it signed before, and so sees to it that
 // nobody, the key's holder included, cuts or rewrites the log unnoticed. The method is the one request of
-// https://c2sp.org/tlog-witness, so that an HTTP client for a public witness takes a few lines.
+// https://c2sp.org/tlog-witness: package audit/witness has a client for witnesses that speak it, and one to run oneself.
 type Witness interface {
 	// Cosign is given a signed head, and the proof that it continues the one of size old, which is the last that the
 	// witness is known to have signed, or 0. It returns signature lines of a signed note. If it has signed another size
