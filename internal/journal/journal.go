@@ -29,6 +29,8 @@ type Options struct {
 	// MaxEntry is the largest payload that Append accepts, in bytes: 1 MiB if zero, at most 64 MiB. Entries that are in
 	// the journal already are read whatever their size.
 	MaxEntry int
+	// Existing makes Open fail, with an error that matches fs.ErrNotExist, where there is no journal, and create nothing.
+	Existing bool
 	// Replay, if not nil, is called by Open for the snapshot, if there is one, and then for each entry in order. Its error
 	// ends Open, which returns it. What it was told counts only once Open has returned without error.
 	Replay func(Entry) error
@@ -134,6 +136,15 @@ func openIn(dir directory, path string, opts Options) (*Journal, error) {
 	if opts.MaxEntry == 0 {
 		opts.MaxEntry = defaultMaxEntry
 	}
+	if opts.Existing { // before the lock, which is made with the directory
+		f, err := dir.open(fileName)
+		if err == nil {
+			err = f.Close()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("journal: open %s: %w", path, err)
+		}
+	}
 	unlock, err := dir.lock()
 	if err != nil {
 		return nil, fmt.Errorf("journal: open %s: %w", path, err)
@@ -159,7 +170,7 @@ func openIn(dir directory, path string, opts Options) (*Journal, error) {
 // load reads the file and makes it fit for appending.
 func (j *Journal) load(opts Options) error {
 	f, err := j.dir.open(fileName)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && !opts.Existing {
 		j.found.Created = true
 		f, err = j.createFile()
 	}

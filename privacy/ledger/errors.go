@@ -11,7 +11,7 @@ var (
 	ErrInvalid error = sentinel("ledger: invalid")
 	// ErrExhausted is matched by every [*ExhaustedError].
 	ErrExhausted error = sentinel("ledger: budget exhausted")
-	// ErrMissing is returned by Open where there is no ledger and none is to be created.
+	// ErrMissing is returned by Open where there is no ledger and none is to be created, and by Verify where there is none.
 	ErrMissing error = sentinel("ledger: there is no ledger")
 	// ErrExists is returned by Open where a new ledger is to be created and there is one.
 	ErrExists error = sentinel("ledger: there is a ledger already")

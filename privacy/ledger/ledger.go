@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"slices"
@@ -90,7 +91,10 @@ func openIn(dir durable.Dir, path string, c Config) (*Ledger, error) {
 	}
 	l := &Ledger{config: c, handles: map[uint64]*Reservation{}, current: map[int]*Job{}, crossed: map[int]int{}}
 	replay := newReplay()
-	if l.journal, err = journal.OpenIn(dir, path, journal.Options{Replay: replay.entry}); err != nil {
+	if l.journal, err = journal.OpenIn(dir, path, journal.Options{Existing: !c.Create, Replay: replay.entry}); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w: %w", ErrMissing, err)
+		}
 		return nil, fmt.Errorf("ledger: open %s: %w", path, err)
 	}
 	l.book, l.compactAt = replay.book, c.SnapshotBytes

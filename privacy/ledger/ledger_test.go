@@ -83,6 +83,7 @@ func TestOpenSaysWhatIsWanted(t *testing.T) {
 	require.ErrorIs(t, err, ErrMissing, "the first attempt made nothing that would pass for a ledger")
 	_, err = Verify(dir)
 	require.ErrorIs(t, err, ErrMissing)
+	require.NoDirExists(t, dir)
 	l, err := Open(dir, Config{Create: true})
 	require.NoError(t, err)
 	require.True(t, l.Recovery().Created)

@@ -163,7 +163,7 @@ func (m Measure) caps(b privacy.Budget, given []float64) (orders []float64, caps
 			return orders, caps, nil
 		}
 	}
-	return nil, nil, fmt.Errorf("%w: a budget of %+v converts to nothing at orders %v", ErrInvalid, b, given)
+	return nil, nil, fmt.Errorf("%w: a budget of %+v allows nothing at orders %v: its epsilon is too small for its delta, or too large to count", ErrInvalid, b, given)
 }
 
 // any reports whether one sum that fits is enough.

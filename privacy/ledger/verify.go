@@ -2,7 +2,9 @@ package ledger
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/surefoot-ml/surefoot/internal/durable"
 	"github.com/surefoot-ml/surefoot/internal/journal"
@@ -21,7 +23,10 @@ func verifyIn(dir durable.Dir, path string) (Report, error) {
 	if err == nil {
 		err = replay.book.audit()
 	}
-	if err == nil && !replay.book.begun {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = fmt.Errorf("%w: %w", ErrMissing, err)
+	case err == nil && !replay.book.begun:
 		err = ErrMissing
 	}
 	if err != nil {
