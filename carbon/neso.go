@@ -5,9 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,180 +14,158 @@ const (
 	nesoURL    = "https://api.carbonintensity.org.uk"
 	nesoSource = "NESO Carbon Intensity API (CC BY 4.0)"
 	nesoZone   = "GB"
-	// nesoWindow is how much is fetched around the asked instant: one call serves a day, forecast included.
-	nesoWindow = 24 * time.Hour
-	// nesoPause is how long a failed call keeps the next one from being made.
-	nesoPause = time.Minute
+	nesoSlot   = 30 * time.Minute
 	// nesoFresh is how long an answer is used: the forecast is renewed every half hour.
 	nesoFresh = 30 * time.Minute
-	// maxNESOBody bounds an answer. One of a day has 5 kB.
-	maxNESOBody = 1 << 20
+	// nesoCall is how much one call may ask for.
+	nesoCall    = 14 * day
+	nesoAhead   = 2 * day
+	nesoRegions = 17
 )
 
-// NESO is a live [Provider]: the average intensity of Great Britain by the half hour, from the public API of its National
-// Energy System Operator. It needs no key. One call serves a day and is renewed after half an hour; a failed call is not
-// repeated within a minute. The zero value is ready for use; it must not be copied after that.
+// NESO is a live [Provider], [Forecaster] and [History]: the average direct intensity of Great Britain, or of one of its
+// regions, by the half hour, from the public API of its National Energy System Operator. It needs no key. One call serves
+// a day and is renewed after half an hour; after a failure the API is left alone for a minute, and then longer and longer.
+// The zero value is all of Great Britain; it must not be copied.
 type NESO struct {
-	// Client makes the calls. Default http.DefaultClient; the caller's context bounds each call.
-	Client *http.Client
-	// URL of the API, without a slash at the end. Default the public one.
-	URL string
-
-	mu       sync.Mutex    // guards the rest
-	asking   chan struct{} // closed when the call under way has ended; nil when there is none
-	readings []Reading
-	fetched  time.Time // wall time
-	failed   time.Time // wall time of the last failure
-	err      error
+	once   sync.Once // for the zero value
+	region int
+	api    *api
+	feed   feed
 }
 
-// StatusError is the answer of a provider that was not 200 OK.
-type StatusError struct {
-	Source string
-	Code   int
+// NESOConfig sets up a [NESO].
+type NESOConfig struct {
+	// Region is 1 to 17 for one of the regions that the API numbers, 0 for all of Great Britain. A region has a forecast only.
+	Region int
+	// HTTP says how to call the API.
+	HTTP HTTPConfig
 }
 
-// Error names the source and the status.
-func (e *StatusError) Error() string {
-	return fmt.Sprintf("carbon: %s answers %d %s", e.Source, e.Code, http.StatusText(e.Code))
+// NewNESO returns a provider.
+func NewNESO(cfg NESOConfig) (*NESO, error) {
+	a, err := newAPI(nesoSource, nesoURL, cfg.HTTP, 1, 10, nil)
+	if err != nil {
+		return nil, err
+	}
+	return newNESO(a, cfg.Region)
+}
+
+func newNESO(a *api, region int) (*NESO, error) {
+	if region < 0 || region > nesoRegions {
+		return nil, fmt.Errorf("carbon: NESO: Region %d is outside [0, %d]", region, nesoRegions)
+	}
+	n := &NESO{}
+	n.once.Do(func() { n.set(a, region) })
+	return n, nil
+}
+
+func (n *NESO) set(a *api, region int) {
+	n.api, n.region = a, region
+	n.feed.source, n.feed.zone, n.feed.signal = nesoSource, nesoZoneOf(region), Average
+	n.feed.fresh, n.feed.fetch = nesoFresh, n.fetch
+}
+
+// start makes the zero value what its documentation says.
+func (n *NESO) start() {
+	n.once.Do(func() {
+		a, _ := newAPI(nesoSource, nesoURL, HTTPConfig{}, 1, 10, nil) // of the defaults: never fails
+		n.set(a, 0)
+	})
+}
+
+// Region returns a provider of another region, 0 for all of Great Britain, that shares the connections and the limit.
+func (n *NESO) Region(region int) (*NESO, error) {
+	n.start()
+	return newNESO(n.api, region)
+}
+
+func nesoZoneOf(region int) string {
+	if region == 0 {
+		return nesoZone
+	}
+	return fmt.Sprintf("%s region %d", nesoZone, region)
 }
 
 // At returns the half hour that t lies in: the value worked out from metered generation where there is one (Measured), the
 // official forecast otherwise (Forecast). While the API fails, what it said before is used as long as it covers t.
 func (n *NESO) At(ctx context.Context, t time.Time) (Reading, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for {
-		if ctx.Err() != nil {
-			return Reading{}, fmt.Errorf("carbon: %s: %w", nesoSource, context.Cause(ctx))
-		}
-		now := time.Now()
-		r, ok := n.find(t)
-		resting := n.err != nil && now.Sub(n.failed) < nesoPause
-		switch {
-		case ok && (resting || now.Sub(n.fetched) < nesoFresh):
-			return r, nil
-		case resting:
-			return Reading{}, n.err
-		case n.asking != nil:
-			n.await(ctx)
-		default:
-			n.ask(ctx, t)
-		}
-	}
+	n.start()
+	return n.feed.at(ctx, t)
 }
 
-func (n *NESO) find(t time.Time) (Reading, bool) {
-	for _, r := range n.readings {
-		if r.Covers(t) {
-			return r, true
-		}
+// History implements [History]: values worked out from metered generation. A region has none.
+func (n *NESO) History(ctx context.Context, from, to time.Time) ([]Reading, error) {
+	n.start()
+	if n.region != 0 {
+		return nil, &NoDataError{Zone: n.feed.zone, At: from}
 	}
-	return Reading{}, false
+	return inPieces(ctx, n.feed.zone, from, to, nesoCall, pastOnly, n.call)
 }
 
-// await gives up the lock until the call under way has ended, or ctx.
-func (n *NESO) await(ctx context.Context) {
-	asking := n.asking
-	n.mu.Unlock()
-	defer n.mu.Lock()
-	select {
-	case <-asking:
-	case <-ctx.Done():
-	}
+// Forecast implements [Forecaster]: two days ahead.
+func (n *NESO) Forecast(ctx context.Context, from, to time.Time) ([]Reading, error) {
+	n.start()
+	return inPieces(ctx, n.feed.zone, from, earlier(to, later(from, time.Now()).Add(nesoAhead+nesoSlot)), nesoCall, futureOnly, n.call)
 }
 
-// ask makes a call with the lock given up. One that the caller gave up says nothing about the API.
-func (n *NESO) ask(ctx context.Context, t time.Time) {
-	n.asking = make(chan struct{})
-	n.mu.Unlock()
-	defer func() { // also when the client panics
-		close(n.asking)
-		n.asking = nil
-	}()
-	readings, err := func() ([]Reading, error) {
-		defer n.mu.Lock()
-		return n.fetch(ctx, t)
-	}()
-	switch {
-	case ctx.Err() != nil:
-	case err != nil:
-		n.failed, n.err = time.Now(), err
-	default:
-		if !slices.ContainsFunc(readings, func(r Reading) bool { return r.Covers(t) }) {
-			n.failed, n.err = time.Now(), &NoDataError{Zone: nesoZone, At: t} // what was known of other times stays
-			return
-		}
-		n.readings, n.fetched, n.err = readings, time.Now(), nil
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
 	}
+	return a
 }
 
-func (n *NESO) fetch(ctx context.Context, t time.Time) ([]Reading, error) {
-	base := n.URL
-	if base == "" {
-		base = nesoURL
-	}
+// fetch asks for the day around t. It begins on the half hour, so that several callers ask the same.
+func (n *NESO) fetch(ctx context.Context, t time.Time) ([]Reading, window, error) {
+	at := t.Truncate(nesoSlot)
+	asked := window{at.Add(-time.Hour), at.Add(day)}
+	readings, err := n.call(ctx, asked.from, asked.to)
+	return readings, asked, err
+}
+
+func (n *NESO) call(ctx context.Context, from, to time.Time) ([]Reading, error) {
 	const minute = "2006-01-02T15:04Z" // the API refuses seconds
-	t = t.UTC()
-	url := fmt.Sprintf("%s/intensity/%s/%s", base, t.Add(-time.Hour).Format(minute), t.Add(nesoWindow).Format(minute))
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	path := fmt.Sprintf("/intensity/%s/%s", from.UTC().Format(minute), to.UTC().Format(minute))
+	if n.region != 0 {
+		path = fmt.Sprintf("/regional%s/regionid/%d", path, n.region)
+	}
+	body, err := n.api.get(ctx, path, nil, "")
 	if err != nil {
-		return nil, fmt.Errorf("carbon: %s: %w", nesoSource, err)
+		return nil, err
 	}
-	req.Header.Set("Accept", "application/json")
-	client := n.Client
-	if client == nil {
-		client = http.DefaultClient
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("carbon: %s: %w", nesoSource, err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, &StatusError{Source: nesoSource, Code: resp.StatusCode}
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxNESOBody+1))
-	if err != nil {
-		return nil, fmt.Errorf("carbon: %s: %w", nesoSource, err)
-	}
-	return parseNESO(body)
+	return n.api.decoded(parseNESO(body, n.region))
 }
 
-// parseNESO reads an answer. Slots without a usable value are left out: a missing value is never a number.
-func parseNESO(body []byte) ([]Reading, error) {
-	if len(body) > maxNESOBody {
-		return nil, fmt.Errorf("carbon: %s answers more than %d bytes", nesoSource, maxNESOBody)
-	}
-	var answer struct {
-		Data []struct {
-			From, To  string
-			Intensity struct{ Forecast, Actual *float64 }
-		}
-	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return nil, fmt.Errorf("carbon: %s: not the JSON of intensities: %w", nesoSource, err)
-	}
-	if answer.Data == nil {
-		return nil, errors.New("carbon: " + nesoSource + ": answer without data")
+// nesoPoint is one half hour as the API writes it.
+type nesoPoint struct {
+	From, To  string
+	Intensity struct{ Forecast, Actual *float64 }
+}
+
+// parseNESO reads an answer. Points without a usable value are left out: a missing value is never a number.
+func parseNESO(body []byte, region int) ([]Reading, error) {
+	points, err := nesoPoints(body, region)
+	if err != nil {
+		return nil, err
 	}
 	var readings []Reading
-	for i, slot := range answer.Data {
-		from, err := parseTime(strings.TrimSpace(slot.From))
+	for i, p := range points {
+		from, err := parseTime(strings.TrimSpace(p.From))
 		if err != nil {
-			return nil, fmt.Errorf("carbon: %s: slot %d: from: %w", nesoSource, i, err)
+			return nil, fmt.Errorf("point %d: from: %w", i, err)
 		}
-		to, err := parseTime(strings.TrimSpace(slot.To))
+		to, err := parseTime(strings.TrimSpace(p.To))
 		if err != nil {
-			return nil, fmt.Errorf("carbon: %s: slot %d: to: %w", nesoSource, i, err)
+			return nil, fmt.Errorf("point %d: to: %w", i, err)
 		}
-		r := Reading{Signal: Average, Zone: nesoZone, Source: nesoSource, From: from, To: to}
-		switch v := slot.Intensity; {
-		case !to.After(from) || to.Sub(from) > nesoWindow:
+		r := Reading{Signal: Average, Scope: Direct, Zone: nesoZoneOf(region), Source: nesoSource, From: from, To: to}
+		switch v := p.Intensity; {
+		case !to.After(from) || to.Sub(from) > day:
 			continue
-		case usable(v.Actual): // null for the present and the future
+		case nesoUsable(v.Actual, region): // null for the present and the future
 			r.Intensity, r.Basis = Intensity(*v.Actual), Measured
-		case usable(v.Forecast):
+		case nesoUsable(v.Forecast, region):
 			r.Intensity, r.Basis = Intensity(*v.Forecast), Forecast
 		default:
 			continue
@@ -200,5 +175,42 @@ func parseNESO(body []byte) ([]Reading, error) {
 	return readings, nil
 }
 
-// usable leaves out zero too: the whole of Great Britain has never been at zero, but its feed has said so in outages.
-func usable(v *float64) bool { return v != nil && *v > 0 && Intensity(*v).Valid() }
+// nesoPoints finds the points: under data, or for a region one level further down.
+func nesoPoints(body []byte, region int) ([]nesoPoint, error) {
+	var answer struct{ Data json.RawMessage }
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return nil, fmt.Errorf("not the JSON of intensities: %w", err)
+	}
+	if region == 0 {
+		var points []nesoPoint
+		if err := json.Unmarshal(answer.Data, &points); err != nil || points == nil {
+			return nil, errors.New("answer without a list of data")
+		}
+		return points, nil
+	}
+	type regional struct {
+		RegionID int
+		Data     []nesoPoint
+	}
+	var one regional
+	if err := json.Unmarshal(answer.Data, &one); err != nil { // a list of one region where the present was asked for
+		var list []regional
+		if err := json.Unmarshal(answer.Data, &list); err != nil || len(list) != 1 {
+			return nil, errors.New("answer without the data of one region")
+		}
+		one = list[0]
+	}
+	switch {
+	case one.Data == nil:
+		return nil, errors.New("answer without a list of data")
+	case one.RegionID != region:
+		return nil, fmt.Errorf("answer for region %d, asked for %d", one.RegionID, region)
+	}
+	return one.Data, nil
+}
+
+// nesoUsable leaves out zero for the whole of Great Britain, which has never been there, while its feed has said so in
+// outages. A region may really be at zero.
+func nesoUsable(v *float64, region int) bool {
+	return v != nil && Intensity(*v).Valid() && (*v > 0 || region != 0)
+}

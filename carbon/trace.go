@@ -34,6 +34,8 @@ type TraceOptions struct {
 	Signal Signal
 	// Basis of the values. Default Measured.
 	Basis Basis
+	// Scope of the values. Default unstated.
+	Scope Scope
 	// Spacing is how long a value holds where the next row does not end it sooner. Default: the most frequent step
 	// between successive times of the file.
 	Spacing time.Duration
@@ -46,6 +48,7 @@ type Trace struct {
 	zone, source string
 	signal       Signal
 	basis        Basis
+	scope        Scope
 	spacing      time.Duration
 	skipped      int
 	spans        []span // ordered by time, disjoint
@@ -116,6 +119,9 @@ func (o *TraceOptions) complete() error {
 	}
 	if o.Basis > Forecast {
 		return fmt.Errorf("carbon: trace: Basis %d is not measured, estimated or forecast", o.Basis)
+	}
+	if o.Scope > Direct {
+		return fmt.Errorf("carbon: trace: Scope %d is not lifecycle or direct", o.Scope)
 	}
 	if o.Spacing < 0 || o.Spacing%time.Millisecond != 0 {
 		return fmt.Errorf("carbon: trace: Spacing %v is not a positive number of milliseconds", o.Spacing)
@@ -215,7 +221,7 @@ func (c columns) parse(record []string, convert func(float64) Intensity) (row, i
 }
 
 func newTrace(rows []row, opts TraceOptions) (*Trace, error) {
-	tr := &Trace{zone: opts.Zone, source: opts.Source, signal: opts.Signal, basis: opts.Basis, spacing: opts.Spacing}
+	tr := &Trace{zone: opts.Zone, source: opts.Source, signal: opts.Signal, basis: opts.Basis, scope: opts.Scope, spacing: opts.Spacing}
 	for _, r := range rows {
 		if !r.known {
 			tr.skipped++
@@ -301,11 +307,15 @@ func (tr *Trace) At(ctx context.Context, t time.Time) (Reading, error) {
 		}
 		return Reading{}, missing
 	}
-	s := tr.spans[next-1]
+	return tr.reading(tr.spans[next-1]), nil
+}
+
+func (tr *Trace) reading(s span) Reading {
 	r := Reading{
 		Intensity: s.value,
 		Signal:    tr.signal,
 		Basis:     tr.basis,
+		Scope:     tr.scope,
 		Zone:      tr.zone,
 		Source:    tr.source,
 		From:      time.UnixMilli(s.from).UTC(),
@@ -314,7 +324,7 @@ func (tr *Trace) At(ctx context.Context, t time.Time) (Reading, error) {
 	if s.estimated {
 		r.Basis = Estimated
 	}
-	return r, nil
+	return r
 }
 
 // Len is the number of intervals with a value.

@@ -207,8 +207,8 @@ func (b *book) store(root *os.Root, name string, r io.Reader) (err error) {
 		b.Nested = append(b.Nested, name)
 	}
 	for had := int64(0); ; {
-		chunk, err := in.Peek(max(1, in.Buffered())) // one byte waits for more
-		if chunk, _ = in.Peek(in.Buffered()); len(chunk) > 0 {
+		_, err := in.Peek(1) // which fills the buffer, if it is empty
+		if chunk, _ := in.Peek(in.Buffered()); len(chunk) > 0 {
 			had += int64(len(chunk))
 			b.Bytes += int64(len(chunk))
 			switch {
