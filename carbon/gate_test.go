@@ -575,9 +575,9 @@ func TestGateRealTrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tl := Timeline{Start: time.Now(), Origin: time.Date(2022, 6, 1, 7, 0, 0, 0, time.UTC), Speed: 1440}
 		g := newGate(t, GateConfig{Provider: tr, Pause: 240, Resume: 220, MaxWait: 16 * time.Hour, Timeline: tl})
-		meter, err := NewMeter(tr)
+		meter, err := NewMeter(MeterConfig{Provider: tr})
 		require.NoError(t, err)
-		runNow, err := NewMeter(tr)
+		runNow, err := NewMeter(MeterConfig{Provider: tr})
 		require.NoError(t, err)
 		for i := range 48 {
 			require.LessOrEqual(t, waited(t, g), tl.Wall(16*time.Hour))
