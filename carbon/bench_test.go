@@ -55,9 +55,10 @@ func BenchmarkMeterAdd(b *testing.B) {
 	for _, hours := range []int{1, 24, 168} {
 		b.Run(fmt.Sprintf("hours=%d", hours), func(b *testing.B) {
 			m := newMeter(b, tr)
+			e := Energy{Joules: joulesPerKWh, Source: "model", Estimated: true}
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := m.Add(ctx, noon, noon.Add(time.Duration(hours)*time.Hour), kwh(1)); err != nil {
+				if err := m.Add(ctx, noon, noon.Add(time.Duration(hours)*time.Hour), e); err != nil {
 					b.Fatal(err)
 				}
 			}

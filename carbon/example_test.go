@@ -64,19 +64,20 @@ func ExampleGate() {
 	// the step runs
 }
 
-// The step ran at three o'clock, after a pause of three hours. Saved is said against run-now: the same energy, three
-// hours earlier.
+// The step ran at three o'clock, though it could have run at noon. Saved is said against run-now: the same energy, three hours
+// earlier.
 func ExampleMeter() {
 	trace, err := carbon.ReadTrace(strings.NewReader(recorded), carbon.TraceOptions{Zone: "XX"})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	meter, _ := carbon.NewMeter(trace)
-	runNow, _ := carbon.NewMeter(trace)
-
+	meter, err := carbon.NewMeter(carbon.MeterConfig{Provider: trace, Start: time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	from, to := time.Date(2024, 5, 1, 15, 0, 0, 0, time.UTC), time.Date(2024, 5, 1, 15, 30, 0, 0, time.UTC)
-	const paused = 3 * time.Hour
 	energy, err := carbon.CPUEnergy{WattsPerCore: 5}.Estimate(4 * 30 * time.Minute) // four busy cores
 	if err != nil {
 		fmt.Println(err)
@@ -86,18 +87,18 @@ func ExampleMeter() {
 	if err := meter.Add(ctx, from, to, energy); err != nil {
 		fmt.Println(err)
 	}
-	if err := runNow.Add(ctx, from.Add(-paused), to.Add(-paused), energy); err != nil {
-		fmt.Println(err)
-	}
 
-	got, plain := meter.Totals(), runNow.Totals()
-	fmt.Printf("%.3f kWh (%.3f estimated), %.2f g\n", got.KWh, got.EstimatedEnergyKWh, got.Grams)
-	if got.UnknownKWh == 0 && plain.UnknownKWh == 0 {
-		fmt.Printf("%.2f g less than run-now\n", plain.Grams-got.Grams)
+	got := meter.Totals()
+	fmt.Printf("%.3f kWh (%.3f estimated), %.2f g\n", got.KWh, got.EstimatedEnergyKWh, float64(got.Grams))
+	saving, err := meter.AgainstRunNow()
+	if err != nil {
+		fmt.Println(err)
+		return
 	}
+	fmt.Printf("%.2f g less than %s\n", float64(saving.Saved()), saving.Against)
 	// Output:
 	// 0.010 kWh (0.010 estimated), 2.10 g
-	// 2.70 g less than run-now
+	// 2.70 g less than run-now from 2024-05-01T12:00:00Z
 }
 
 func ExampleTypicalDay() {

@@ -1,238 +1,356 @@
 package carbon
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"sync"
 	"time"
+
+	"github.com/surefoot-ml/surefoot/internal/deliver"
 )
 
 const (
-	probeStep  = 5 * time.Minute // how far to go on where a provider has no value and does not say until when
-	maxParts   = 200_000         // of one Add: a year of 5-minute values is 105,120
-	maxOrigins = 64              // kept apart in the totals; a source that changes its name all the time is not
-	othersName = "(others)"
+	maxOrigins  = 64   // kept apart in the totals; a source that changes its name all the time is not
+	othersKinds = 20   // what they may have besides: basis, scope and whether the energy is estimated
+	maxTracks   = 1024 // sources of energy
+	othersName  = "(others)"
+
+	firstSecond, lastSecond = -62135596800, 253402300799 // the years 1 to 9999, which a report can say
 )
+
+// ErrOverlap is returned for energy that was counted already: by the same counter at the same time, or before a restart.
+var ErrOverlap = errors.New("carbon: energy counted already")
+
+// MeterConfig configures a [Meter]. Provider is required.
+type MeterConfig struct {
+	// Provider knows the intensity of the times in which energy is used. It is asked for the past.
+	Provider Provider
+	// Start is when the job could have begun. If set, the meter follows what the same work would have emitted had it run from
+	// then on without waiting ([Meter.AgainstRunNow]); this asks Provider once more for each Add after a wait.
+	Start time.Time
+	// OnInterval is called for each stretch of constant intensity, and each gap, after it was recorded: one at a time, in
+	// order and outside the lock, by one of the goroutines that call Add, Gap or Sample. Nil: nobody is told.
+	OnInterval func(Interval)
+	// State is what [Meter.State] returned before a restart. Empty: a new meter.
+	State []byte
+}
 
 // Meter adds up the emissions of energy used: the sum over time of each interval's energy times the intensity valid in
 // it, never the final energy times the last intensity. Energy for which no intensity is known is kept apart: it is
-// unknown, not 0 g.
+// unknown, not 0 g. So is time for which the energy is not known ([Meter.Gap]).
 //
-// What waiting has saved is the difference to a counterfactual that must be named. The plain one is run-now, the same
-// work without the pauses: give a second meter the same energy with both times moved back by the time paused until
-// then, and compare the grams of the two.
+// What waiting has saved is the difference to a counterfactual that must be named: see [Saving].
 //
 // Safe for concurrent use. Create one with [NewMeter]; nil and the zero Meter refuse every Add.
 type Meter struct {
-	provider Provider
+	cfg     MeterConfig
+	pending deliver.Queue[Interval]
 
 	// Guarded by mu.
 	mu      sync.Mutex
-	origins map[origin]Share
+	origins map[origin]*account
+	tracks  map[string]*track
+	scope   Scope
+	gap     time.Duration
+	gaps    int64
 	lastErr error
+	runNow  comparison
 }
 
 // origin is what energy and emissions are grouped by.
 type origin struct {
 	zone, source string
 	basis        Basis // unset where the intensity is unknown
+	strategy     Strategy
+	scope        Scope
 	energy       string
 	estimated    bool
 }
 
-// Share is the part of the totals with one provenance.
-type Share struct {
-	Zone, Source    string // of the intensity; empty where it is unknown
-	Basis           Basis  // of the intensity; 0 where it is unknown
-	Energy          string // source of the energy
-	EnergyEstimated bool
-	KWh             float64
-	Grams           float64 // gCO2e; 0 and meaningless where Basis is 0
-	From, To        time.Time
+// account is the sum of one origin.
+type account struct {
+	kwh, grams, off, unrated sum
+	from, to                 time.Time
 }
 
-// Totals is what a [Meter] has added up.
-type Totals struct {
-	KWh        float64 // all energy, UnknownKWh included
-	Grams      float64 // gCO2e of the energy whose intensity is known; a lower bound of the whole if UnknownKWh > 0
-	UnknownKWh float64 // energy whose intensity is not known
+// track is where one source of energy stands.
+type track struct {
+	until time.Time     // end of the latest energy; the start of the job before there was any
+	used  bool          // there was
+	saved time.Time     // until, when the state was saved from which this meter was made
+	wait  time.Duration // time without energy since the start of the job
+	claim int64         // which claim was the last
 
-	EstimatedEnergyKWh    float64 // part of KWh that is itself an estimate
-	EstimatedIntensityKWh float64 // part of KWh weighed with an estimated or forecast intensity
-
-	// Shares are the parts by provenance, ordered by zone, source, basis and energy source. Beyond 64 different ones the
-	// rest goes under "(others)".
-	Shares []Share
-	// LastErr is why the latest energy of unknown intensity is so; nil when there is none.
-	LastErr error
+	// The same without what is claimed but not recorded yet: what a saved state may say.
+	done     time.Time
+	doneWait time.Duration
 }
 
-// MeanIntensity is the energy-weighted intensity of the energy whose intensity is known; ok is false when there is none.
-func (t Totals) MeanIntensity() (mean Intensity, ok bool) {
-	known := t.KWh - t.UnknownKWh
-	if !(known > 0) {
-		return 0, false
-	}
-	return Intensity(t.Grams / known), true
-}
+// comparison is a sum beside that of a counterfactual, over the same energy.
+type comparison struct{ kwh, grams, baseline, skipped sum }
 
-// NewMeter returns a meter that asks the given provider.
-func NewMeter(p Provider) (*Meter, error) {
-	if p == nil {
+// NewMeter returns a meter, new or as it was when its state was saved.
+func NewMeter(cfg MeterConfig) (*Meter, error) {
+	if cfg.Provider == nil {
 		return nil, errors.New("carbon: meter: Provider is nil")
 	}
-	return &Meter{provider: p}, nil
-}
-
-// part is the energy of one stretch of an Add.
-type part struct {
-	origin   origin
-	kwh      float64
-	grams    float64
-	from, to time.Time
+	m := &Meter{cfg: cfg, origins: map[origin]*account{}, tracks: map[string]*track{}}
+	m.cfg.State = nil
+	if len(cfg.State) > 0 {
+		if err := m.restore(cfg.State); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
 }
 
 // Add records energy used evenly over [from, to). It is split where the intensity changes, the first and last part
 // counting by their time.
 //
-// An error means that nothing was recorded: the arguments are invalid, or the provider gives marginal values
-// ([ErrSignal]). Missing intensity is no error: that energy is recorded as unknown and [Totals.LastErr] says why. After a
-// failure other than [ErrNoData] the provider is not asked again for the rest of the interval.
+// An error means that nothing was recorded: the arguments are invalid, the provider gives marginal values ([ErrSignal]) or
+// mixes lifecycle with direct ones ([ErrScope]), or the energy was counted already ([ErrOverlap]): measured energy of a source
+// that begins before the end of its last one, and any that begins before what the restored state has of the source. Missing
+// intensity is no error: that energy is recorded as unknown and [Totals.LastErr] says why. After a failure other than
+// [ErrNoData] the provider is not asked again for the rest of the interval.
 func (m *Meter) Add(ctx context.Context, from, to time.Time, e Energy) error {
-	if m == nil || m.provider == nil {
-		return errors.New("carbon: meter: not made by NewMeter")
+	if err := m.checkInterval(from, to); err != nil {
+		return err
 	}
 	if err := e.check(); err != nil {
 		return err
 	}
-	if !to.After(from) {
-		return fmt.Errorf("carbon: meter: the interval from %s to %s is empty", stamp(from), stamp(to))
-	}
-	if to.Sub(from) == math.MaxInt64 {
-		return fmt.Errorf("carbon: meter: the interval from %s to %s is longer than 292 years", stamp(from), stamp(to))
-	}
-	parts, missing, err := m.split(ctx, from, to, e)
+	before, wait, err := m.reserve(from, to, e.Source, !e.Estimated)
 	if err != nil {
 		return err
 	}
+	if err := m.add(ctx, from, to, e, wait); err != nil {
+		m.release(e.Source, before)
+		return err
+	}
+	m.deliver()
+	return nil
+}
+
+func (m *Meter) add(ctx context.Context, from, to time.Time, e Energy, wait time.Duration) error {
+	var room, other [partRoom]part
+	parts, missing, err := m.split(ctx, room[:0], from, to, e)
+	if err != nil {
+		return err
+	}
+	var sooner []part
+	var apart error
+	if wait > 0 {
+		sooner, apart, err = m.split(ctx, other[:0], from.Add(-wait), to.Add(-wait), e)
+		apart = errors.Join(apart, err)
+	}
+
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, p := range parts {
-		m.record(p)
+	scope := m.scope
+	for i := range parts {
+		if err := scope.meet(Reading{Scope: parts[i].scope, Source: parts[i].source}); err != nil {
+			return err
+		}
 	}
+	m.scope = scope
+	for i := range parts {
+		m.record(&parts[i])
+	}
+	m.settle(e.Source, to, wait)
 	if missing != nil {
 		m.lastErr = missing
+	}
+	if !m.cfg.Start.IsZero() {
+		if wait == 0 {
+			sooner, apart = parts, missing
+		}
+		m.compare(parts, sooner, missing == nil && apart == nil, e.KWh(), scope)
 	}
 	return nil
 }
 
-// split cuts the interval at the changes of the intensity. missing is why some of it is unknown, err why all is refused.
-func (m *Meter) split(ctx context.Context, from, to time.Time, e Energy) (parts []part, missing, err error) {
-	for t := from; t.Before(to); {
-		p := part{origin: origin{energy: e.Source, estimated: e.Estimated}, from: t, to: to}
-		r, failure := m.at(ctx, t)
-		switch {
-		case errors.Is(failure, ErrSignal):
-			return nil, nil, failure
-		case failure == nil && len(parts) == maxParts:
-			missing = fmt.Errorf("carbon: meter: more than %d changes of the intensity in one interval", maxParts)
-		case failure == nil:
-			p.to = earlier(r.To, to)
-			p.origin.zone, p.origin.source, p.origin.basis = r.Zone, r.Source, r.Basis
-		default:
-			missing = failure
-			if errors.Is(failure, ErrNoData) && len(parts) < maxParts {
-				p.to = earlier(resumes(failure, t), to)
-			}
-		}
-		p.kwh = e.KWh() * (float64(p.to.Sub(t)) / float64(to.Sub(from)))
-		if p.origin.basis != 0 {
-			p.grams = p.kwh * float64(r.Intensity)
-		}
-		parts = append(parts, p)
-		t = p.to
+// compare adds to what run-now would have emitted; energy that is not known on both sides is left out of both.
+func (m *Meter) compare(parts, sooner []part, known bool, kwh float64, scope Scope) {
+	var grams, baseline float64
+	for i := range parts {
+		grams += parts[i].grams
 	}
-	return parts, missing, nil
+	for i := range sooner {
+		baseline += sooner[i].grams
+		known = known && scope.meet(Reading{Scope: sooner[i].scope}) == nil
+	}
+	if !known {
+		m.runNow.skipped.add(kwh)
+		return
+	}
+	m.runNow.kwh.add(kwh)
+	m.runNow.grams.add(grams)
+	m.runNow.baseline.add(baseline)
 }
 
-func (m *Meter) at(ctx context.Context, t time.Time) (Reading, error) {
-	r, err := m.provider.At(ctx, t)
-	if err == nil {
-		err = r.check(t, Average)
+// Gap records that a source used energy in [from, to) of which nobody knows how much: its counter was reset, or could not be
+// read. It is counted as unknown time, not as 0 kWh. What lies before the end of the source's last energy is left out.
+func (m *Meter) Gap(source string, from, to time.Time, why error) error {
+	if err := m.checkInterval(from, to); err != nil {
+		return err
 	}
-	return r, err
+	if source == "" || why == nil {
+		return errors.New("carbon: meter: a gap needs a source and a reason")
+	}
+	m.mu.Lock()
+	if t := m.tracks[source]; t != nil && t.used && from.Before(t.until) {
+		from = earlier(t.until, to)
+	}
+	m.mu.Unlock()
+	if !from.Before(to) {
+		return nil
+	}
+	_, wait, err := m.reserve(from, to, source, true)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	m.settle(source, to, wait)
+	m.gap = time.Duration(min(float64(m.gap)+float64(to.Sub(from)), math.MaxInt64/2))
+	m.gaps++
+	m.lastErr = fmt.Errorf("carbon: meter: energy of %q from %s to %s: %w", clip(source), stamp(from), stamp(to), why)
+	if m.cfg.OnInterval != nil {
+		m.pending.Add(Interval{From: from, To: to, Energy: source, Reason: printable(why.Error())})
+	}
+	m.mu.Unlock()
+	m.deliver()
+	return nil
 }
 
-// resumes is when to ask again after a provider had no value for t.
-func resumes(err error, t time.Time) time.Time {
-	var none *NoDataError
-	if errors.As(err, &none) && none.Until.After(t) {
-		return none.Until
+// EnergySource is what a [Meter] samples: a [Counter], a [RAPL].
+type EnergySource interface {
+	// Name is the Source of the energy, always the same.
+	Name() string
+	// Since returns the energy since from, the end of the energy that it gave out last, up to now, as [Counter.Since] does.
+	Since(now time.Time) (from time.Time, e Energy, err error)
+}
+
+// Sample adds the energy of a counter since it was last sampled. An energy that the counter has lost ([ErrCounterReset]), or
+// that Add refuses, becomes a gap, and the error is returned; after any other error nothing is recorded, and the next call
+// covers the time as well.
+func (m *Meter) Sample(ctx context.Context, now time.Time, source EnergySource) error {
+	if m == nil || m.cfg.Provider == nil {
+		return errors.New("carbon: meter: not made by NewMeter")
 	}
-	return t.Add(probeStep)
+	from, e, err := source.Since(now)
+	switch {
+	case err == nil:
+		if err = m.Add(ctx, from, now, e); err == nil || errors.Is(err, ErrOverlap) {
+			return err
+		}
+	case !errors.Is(err, ErrCounterReset):
+		return err
+	}
+	return errors.Join(err, m.Gap(source.Name(), from, now, err))
+}
+
+func (m *Meter) checkInterval(from, to time.Time) error {
+	if m == nil || m.cfg.Provider == nil {
+		return errors.New("carbon: meter: not made by NewMeter")
+	}
+	if !to.After(from) {
+		return fmt.Errorf("carbon: meter: the interval from %s to %s is empty", stamp(from), stamp(to))
+	}
+	if from.Unix() < firstSecond || to.Unix() > lastSecond {
+		return errors.New("carbon: meter: the interval lies outside the years 1 to 9999")
+	}
+	if to.Sub(from) == math.MaxInt64 {
+		return fmt.Errorf("carbon: meter: the interval from %s to %s is longer than 292 years", stamp(from), stamp(to))
+	}
+	return nil
+}
+
+// reserve claims an interval for a source. It returns where the source stood before and how long it has waited in all.
+func (m *Meter) reserve(from, to time.Time, source string, once bool) (before track, wait time.Duration, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.tracks[source]
+	if t == nil {
+		if len(m.tracks) == maxTracks {
+			return track{}, 0, fmt.Errorf("carbon: meter: more than %d sources of energy: name them by device, not by value", maxTracks)
+		}
+		t = &track{until: m.cfg.Start}
+		m.tracks[source] = t
+	}
+	limit := t.saved
+	if once && t.used {
+		limit = t.until
+	}
+	if from.Before(limit) {
+		return track{}, 0, fmt.Errorf("%w: %q from %s on, but counted until %s", ErrOverlap, clip(source), stamp(from), stamp(limit))
+	}
+	t.claim++
+	before = *t
+	if !m.cfg.Start.IsZero() && from.After(t.until) {
+		t.wait += from.Sub(t.until)
+	}
+	if !t.used || to.After(t.until) {
+		t.until, t.used = to, true
+	}
+	return before, t.wait, nil
+}
+
+// release gives a claim back, unless another one has followed it.
+func (m *Meter) release(source string, before track) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if t := m.tracks[source]; t.claim == before.claim {
+		t.until, t.used, t.wait = before.until, before.used, before.wait
+	}
+}
+
+// settle says that what a source has claimed up to an instant is recorded. The caller holds mu.
+func (m *Meter) settle(source string, to time.Time, wait time.Duration) {
+	if t := m.tracks[source]; to.After(t.done) || t.done.IsZero() {
+		t.done, t.doneWait = to, wait
+	}
 }
 
 // record adds a part to the totals. The caller holds mu.
-func (m *Meter) record(p part) {
-	if m.origins == nil {
-		m.origins = make(map[origin]Share)
-	}
+func (m *Meter) record(p *part) {
 	key := p.origin
-	s, seen := m.origins[key]
-	if !seen && len(m.origins) >= maxOrigins {
+	a := m.origins[key]
+	if a == nil {
+		key.zone, key.source = printable(key.zone), printable(key.source)
+		a = m.origins[key]
+	}
+	if a == nil && len(m.origins) >= maxOrigins {
 		if key.basis != 0 {
 			key.zone, key.source = othersName, othersName
 		}
-		key.energy = othersName
-		s, seen = m.origins[key]
+		key.energy, key.strategy = othersName, 0
+		a = m.origins[key]
 	}
-	if !seen {
-		s = Share{Zone: key.zone, Source: key.source, Basis: key.basis, Energy: key.energy, EnergyEstimated: key.estimated, From: p.from, To: p.to}
+	if a == nil {
+		a = &account{from: p.from, to: p.to}
+		m.origins[key] = a
 	}
-	s.KWh += p.kwh
-	s.Grams += p.grams
-	s.From = earlier(s.From, p.from)
-	if p.to.After(s.To) {
-		s.To = p.to
+	a.kwh.add(p.kwh)
+	a.grams.add(p.grams)
+	a.off.add(p.grams * p.err)
+	if p.basis != 0 && p.err == 0 {
+		a.unrated.add(p.kwh)
 	}
-	m.origins[key] = s
+	a.from = earlier(a.from, p.from)
+	if p.to.After(a.to) {
+		a.to = p.to
+	}
+	if m.cfg.OnInterval != nil {
+		m.pending.Add(p.interval())
+	}
 }
 
-// Totals returns what was recorded so far. Safe on a nil Meter.
-func (m *Meter) Totals() Totals {
-	if m == nil {
-		return Totals{}
+func (m *Meter) deliver() {
+	if m.cfg.OnInterval != nil {
+		m.pending.Deliver(m.cfg.OnInterval)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	out := Totals{LastErr: m.lastErr, Shares: make([]Share, 0, len(m.origins))}
-	for _, s := range m.origins {
-		out.Shares = append(out.Shares, s)
-	}
-	// In a fixed order, so that the sums below are the same for the same records.
-	slices.SortFunc(out.Shares, func(a, b Share) int {
-		return cmp.Or(
-			cmp.Compare(a.Zone, b.Zone), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Basis, b.Basis),
-			cmp.Compare(a.Energy, b.Energy), compareBool(a.EnergyEstimated, b.EnergyEstimated))
-	})
-	for _, s := range out.Shares {
-		out.KWh += s.KWh
-		out.Grams += s.Grams
-		if s.Basis == 0 {
-			out.UnknownKWh += s.KWh
-		}
-		if s.EnergyEstimated {
-			out.EstimatedEnergyKWh += s.KWh
-		}
-		if s.Basis == Estimated || s.Basis == Forecast {
-			out.EstimatedIntensityKWh += s.KWh
-		}
-	}
-	return out
 }
 
 func compareBool(a, b bool) int {

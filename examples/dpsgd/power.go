@@ -20,7 +20,7 @@ type power struct {
 }
 
 func newPower(p carbon.Provider, line carbon.Timeline, estimate carbon.CPUEnergy, cpu func() (time.Duration, error)) (*power, error) {
-	meter, err := carbon.NewMeter(p)
+	meter, err := carbon.NewMeter(carbon.MeterConfig{Provider: p})
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ func (r *run) report(ended string) *report {
 	rep.Steps.Before, rep.Steps.Retries, rep.Steps.GaveUp = r.before, r.trail.retries, r.gaveUp
 
 	totals, c := r.power.meter.Totals(), &rep.Carbon
-	c.KWh, c.Grams, c.UnknownKWh = totals.KWh+r.earlier.Joules/3.6e6, totals.Grams+r.earlier.Grams, totals.UnknownKWh+r.earlier.Unknown
+	c.KWh, c.Grams, c.UnknownKWh = totals.KWh+r.earlier.Joules/3.6e6, float64(totals.Grams)+r.earlier.Grams, totals.UnknownKWh+r.earlier.Unknown
 	if known := c.KWh - c.UnknownKWh; known > 0 {
 		c.Mean = c.Grams / known
 	}

@@ -289,7 +289,7 @@ func (r *run) save() error {
 	totals, digest := r.power.meter.Totals(), r.data.Digest()
 	c := checkpoint{
 		Task: r.task(), Data: digest[:], Step: r.learner.applied, Keyed: r.key != 0,
-		Joules: r.earlier.Joules + r.power.joules, Grams: r.earlier.Grams + totals.Grams, Unknown: r.earlier.Unknown + totals.UnknownKWh,
+		Joules: r.earlier.Joules + r.power.joules, Grams: r.earlier.Grams + float64(totals.Grams), Unknown: r.earlier.Unknown + totals.UnknownKWh,
 		Weights: floatBytes(r.learner.model.Weights), Velocity: floatBytes(r.learner.velocity),
 	}
 	if err := c.save(r.path(checkpointName)); err != nil {
@@ -408,5 +408,5 @@ func (r *run) show(loss float64) {
 	r.curve.epsilon = append(r.curve.epsilon, spent)
 	totals := r.power.meter.Totals()
 	r.progress.show(l.applied, r.set.Steps, "loss %.3f  accuracy %s  ε %.3f of %g  %.4f gCO2e  %d retries  breaker %v",
-		loss, percent(l.accuracy), spent, r.set.Epsilon, r.earlier.Grams+totals.Grams, r.trail.retries, r.breaker.State())
+		loss, percent(l.accuracy), spent, r.set.Epsilon, r.earlier.Grams+float64(totals.Grams), r.trail.retries, r.breaker.State())
 }
