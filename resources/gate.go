@@ -17,8 +17,8 @@ const (
 	defaultTimeout = 5 * time.Second
 )
 
-// Source takes samples for a [Gate]; a [*Sampler] does. Sample returns soon after ctx is done. A sample that comes with an
-// error is used for what it has.
+// Source takes samples for a [Gate]; a [*Sampler] does. Sample returns soon after ctx is done. A sample that comes
+// with an error is used for what it has.
 type Source interface {
 	Sample(ctx context.Context) (Sample, error)
 }
@@ -28,8 +28,11 @@ type GateConfig struct {
 	Source Source
 	// Memory are the thresholds of Sample.Memory. Always watched; the zero value has the defaults.
 	Memory Thresholds
-	// Disk and CPU are the thresholds of Sample.Disk and Sample.CPU. Not watched where nil.
-	Disk, CPU *Thresholds
+	// Disk and CPU are the thresholds of Sample.Disk and Sample.CPU, GPU those of the memory of the GPU that is
+	// fullest. Not watched where nil.
+	Disk, CPU, GPU *Thresholds
+	// Others are further resources to watch.
+	Others []Watched
 	// MaxWait is how long a step waits while a resource is critical. Default 30 seconds; negative not at all.
 	MaxWait time.Duration
 	// Proceed lets a step run when MaxWait is used up, and every following one until the resource has recovered. Default:
@@ -46,11 +49,20 @@ type GateConfig struct {
 	Logger *slog.Logger
 }
 
-// Change is one change of a gate's state.
+// Watched is a resource that a [Gate] watches besides those it knows.
+type Watched struct {
+	Name   string
+	Limits Thresholds // the zero value has the defaults
+	// Used returns its share in use, 0 to 1, from the latest sample or from elsewhere. It is called after each sample,
+	// outside any lock, one call at a time, and must not block.
+	Used func(s *Sample) Value[float64]
+}
+
+// Change is one change of the state of a [Gate], or of a [Ladder].
 type Change struct {
 	At       time.Time
 	Was, Now Level
-	Resource string         // the one with the highest level: "memory", "disk" or "cpu"
+	Resource string         // the one with the highest level: "memory", "disk", "cpu", "gpu" or the name of another one
 	Used     Value[float64] // of it
 	Closed   bool           // steps wait from now on
 	// Err is the error of the sample that decided. One that repeats is not reported again.
@@ -109,8 +121,9 @@ type watch struct {
 	limits Thresholds
 	used   func(*Sample) Value[float64]
 
-	last Value[float64]
-	held bool // critical, and not below Resume since
+	last  Value[float64]
+	level Level
+	held  bool // critical, and not below Resume since
 }
 
 // NewGate checks the configuration and returns a gate.
@@ -141,6 +154,11 @@ func NewGate(cfg GateConfig) (*Gate, error) {
 		if err := limits.Validate(); err != nil {
 			return fmt.Errorf("%w (of %s)", err, name)
 		}
+		for _, w := range g.watched {
+			if w.name == name {
+				return fmt.Errorf("resources: gate: %q is watched twice", name)
+			}
+		}
 		g.watched = append(g.watched, watch{name: name, limits: limits.withDefaults(), used: used})
 		return nil
 	}
@@ -148,7 +166,14 @@ func NewGate(cfg GateConfig) (*Gate, error) {
 		add("memory", &cfg.Memory, func(s *Sample) Value[float64] { return s.Memory.Used() }),
 		add("disk", cfg.Disk, func(s *Sample) Value[float64] { return s.Disk.Used() }),
 		add("cpu", cfg.CPU, func(s *Sample) Value[float64] { return s.CPU }),
+		add("gpu", cfg.GPU, fullestGPU),
 	)
+	for i, w := range cfg.Others {
+		if w.Name == "" || w.Used == nil {
+			return nil, fmt.Errorf("resources: gate: Others %d: Name %q or Used is missing", i, w.Name)
+		}
+		err = errors.Join(err, add(w.Name, &w.Limits, w.Used))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +205,7 @@ func (g *Gate) Admit(ctx context.Context) (token uint64, err error) {
 	return 0, err
 }
 
-// Level is the level at the last sample, the highest of the resources watched.
+// Level is the level at the last sample, the highest of the resources watched. A warning lasts until Clear.
 func (g *Gate) Level() Level {
 	if g == nil {
 		return Unknown
@@ -262,31 +287,50 @@ func (g *Gate) ask(ctx context.Context) {
 		g.asking = nil
 		close(done)
 	}()
-	sample, err := g.call(ctx)
+	used, err := g.call(ctx)
 	if ctx.Err() != nil && err != nil {
 		return // the caller has gone; the sample may be cut short for that alone
 	}
-	g.observe(time.Now(), sample, err)
+	g.observe(time.Now(), used, err)
 }
 
-// call runs without the lock and returns with it.
-func (g *Gate) call(ctx context.Context) (Sample, error) {
+// call runs without the lock and returns with it. It returns the share in use of each of the resources watched.
+func (g *Gate) call(ctx context.Context) ([]Value[float64], error) {
 	defer g.mu.Lock()
-	ctx, cancel := context.WithTimeout(ctx, g.cfg.Timeout)
+	timed, cancel := context.WithTimeout(ctx, g.cfg.Timeout)
 	defer cancel()
-	return g.cfg.Source.Sample(ctx)
+	sample, err := g.cfg.Source.Sample(timed)
+	used := make([]Value[float64], len(g.watched))
+	for i := range g.watched {
+		used[i] = g.watched[i].used(&sample)
+	}
+	return used, err
 }
 
-// observe is the state machine: what a sample received at now changes.
-func (g *Gate) observe(now time.Time, s Sample, err error) {
+// fullestGPU is the share of memory in use of the GPU that has least left: a mean would hide it.
+func fullestGPU(s *Sample) (most Value[float64]) {
+	for i := range s.GPUs {
+		if used := s.GPUs[i].Used(); used.OK && !(most.OK && used.V <= most.V) {
+			most = used
+		}
+	}
+	return most
+}
+
+// observe is the state machine: what the shares in use, of a sample received at now, change.
+func (g *Gate) observe(now time.Time, used []Value[float64], err error) {
 	was, wasClosed := g.level, g.holding() != nil
 	g.next = now.Add(g.cfg.Check)
 	g.level = Unknown
 	anyHeld := false
 	for i := range g.watched {
 		w := &g.watched[i]
-		w.last = w.used(&s)
+		w.last = used[i]
 		level := w.limits.Level(w.last)
+		if level == Normal && w.level >= Warn && w.last.V >= w.limits.Clear {
+			level = Warn
+		}
+		w.level = level
 		g.level = max(g.level, level)
 		switch {
 		case level == Critical:
@@ -311,7 +355,7 @@ func (g *Gate) event(was Level, err error) {
 	}
 	c := Change{At: time.Now(), Was: was, Now: g.level, Closed: g.holding() != nil, Err: err}
 	for _, w := range g.watched {
-		if w.limits.Level(w.last) == g.level {
+		if w.level == g.level {
 			c.Resource, c.Used = w.name, w.last
 			break
 		}

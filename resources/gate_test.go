@@ -81,7 +81,7 @@ func TestGateAdmits(t *testing.T) {
 		"refused at once":              {[]float64{.95}, GateConfig{MaxWait: -1}, 0, true},
 		"proceeds after MaxWait":       {[]float64{.95}, GateConfig{MaxWait: 5 * time.Second, Proceed: true}, 5 * time.Second, false},
 		"own thresholds":               {[]float64{.5, .3}, GateConfig{Memory: Thresholds{Warn: .4, Critical: .5}}, time.Second, false},
-		"Resume itself is not below":   {[]float64{.95, .5, .4}, GateConfig{Memory: Thresholds{.4, .9, .5}}, 2 * time.Second, false},
+		"Resume itself is not below":   {[]float64{.95, .5, .4}, GateConfig{Memory: Thresholds{Warn: .4, Critical: .9, Resume: .5}}, 2 * time.Second, false},
 		"the source fails":             {[]float64{-1}, GateConfig{}, 0, false},
 		"the source fails in the wait": {[]float64{.95, -1}, GateConfig{}, time.Second, false},
 		"a slower check":               {[]float64{.95, .1}, GateConfig{Check: 10 * time.Second}, 10 * time.Second, false},
@@ -130,6 +130,8 @@ func TestGateWatchesDiskAndCPU(t *testing.T) {
 	full.Disk = Disk{Total: Of(uint64(100)), Free: Of(uint64(1))}
 	busy := memoryAt(.1)
 	busy.CPU = Of(1.0)
+	gpus := memoryAt(.1)
+	gpus.GPUs = []GPU{{}, {MemoryTotal: Of(uint64(100)), MemoryUsed: Of(uint64(1))}, {MemoryTotal: Of(uint64(100)), MemoryUsed: Of(uint64(99))}, {MemoryTotal: Of(uint64(100)), MemoryUsed: Of(uint64(2))}}
 	for name, tc := range map[string]struct {
 		sample Sample
 		cfg    GateConfig
@@ -141,7 +143,14 @@ func TestGateWatchesDiskAndCPU(t *testing.T) {
 		"cpu, unwatched":   {busy, GateConfig{Disk: &Thresholds{}}, ""},
 		"an absent disk":   {memoryAt(.1), GateConfig{Disk: &Thresholds{}}, ""},
 		"no memory at all": {Sample{}, GateConfig{}, ""},
-		"a limit of zero":  {Sample{Memory: Memory{Total: Of(uint64(0)), Available: Of(uint64(0))}}, GateConfig{}, "memory"},
+		"one full gpu":     {gpus, GateConfig{GPU: &Thresholds{}}, "gpu"},
+		"no gpu":           {memoryAt(.1), GateConfig{GPU: &Thresholds{}}, ""},
+		"gpu, unwatched":   {gpus, GateConfig{}, ""},
+		"another one": {memoryAt(.1), GateConfig{Others: []Watched{
+			{Name: "swap", Used: func(*Sample) Value[float64] { return Value[float64]{} }},
+			{Name: "files", Limits: Thresholds{Critical: .99}, Used: func(s *Sample) Value[float64] { return Of(.89 + s.Memory.Used().V) }},
+		}}, "files"},
+		"a limit of zero": {Sample{Memory: Memory{Total: Of(uint64(0)), Available: Of(uint64(0))}}, GateConfig{}, "memory"},
 	} {
 		tc.cfg.MaxWait = -1
 		tc.cfg.Source = sourceFunc(func(context.Context) (Sample, error) { return tc.sample, nil })
@@ -260,6 +269,34 @@ func TestGateReportsChangesOnce(t *testing.T) {
 		}, rows)
 		require.Equal(t, len(got), strings.Count(log.String(), "\n"), log.String())
 	})
+}
+
+// TestGateWarningLasts: a share that hovers around Warn is one change, not one per sample.
+func TestGateWarningLasts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var levels []Level
+		g := newGate(t, GateConfig{Source: bySecond(.7, .81, .79, .81, .78, .8, .75, .79), OnLevel: func(c Change) { levels = append(levels, c.Now) }})
+		for range 10 {
+			_, err := g.Admit(t.Context())
+			require.NoError(t, err)
+			<-time.After(time.Second)
+		}
+		require.Equal(t, []Level{Normal, Warn, Normal}, levels)
+	})
+}
+
+// TestGateCallsBackOutsideLocks: what Others call may use the gate.
+func TestGateCallsBackOutsideLocks(t *testing.T) {
+	t.Parallel()
+	var g *Gate
+	g = newGate(t, GateConfig{Source: fixed(.5), Others: []Watched{{Name: "x", Used: func(*Sample) Value[float64] {
+		_ = g.Level()
+		return Of(.85)
+	}}}})
+	_, err := g.Admit(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, Warn, g.Level())
 }
 
 // TestGateProceedCostsOneWait: with Proceed a resource that stays critical costs one MaxWait, not one per step.
@@ -474,12 +511,15 @@ func TestGateNilAndZero(t *testing.T) {
 func TestNewGateRefusals(t *testing.T) {
 	t.Parallel()
 	for want, cfg := range map[string]GateConfig{
-		"Source":  {},
-		"memory":  {Source: fixed(0), Memory: Thresholds{Warn: 2}},
-		"disk":    {Source: fixed(0), Disk: &Thresholds{Critical: .1}},
-		"cpu":     {Source: fixed(0), CPU: &Thresholds{Resume: 90}},
-		"Check":   {Source: fixed(0), Check: -1},
-		"Timeout": {Source: fixed(0), Timeout: -1},
+		"Source":                      {},
+		"memory":                      {Source: fixed(0), Memory: Thresholds{Warn: 2}},
+		"disk":                        {Source: fixed(0), Disk: &Thresholds{Critical: .1}},
+		"cpu":                         {Source: fixed(0), CPU: &Thresholds{Resume: 90}},
+		"Check":                       {Source: fixed(0), Check: -1},
+		"Timeout":                     {Source: fixed(0), Timeout: -1},
+		"Others 0: Name \"\"":         {Source: fixed(0), Others: []Watched{{}}},
+		"Others 0: Name \"x\"":        {Source: fixed(0), Others: []Watched{{Name: "x"}}},
+		"\"memory\" is watched twice": {Source: fixed(0), Others: []Watched{{Name: "memory", Used: fullestGPU}}},
 	} {
 		_, err := NewGate(cfg)
 		require.ErrorContains(t, err, want)

@@ -30,6 +30,9 @@ func (l Level) String() string {
 	}
 }
 
+// MarshalText is String.
+func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
 // Thresholds are shares in use, 0 to 1, from which on a level is reached. A field that is 0 has its default.
 type Thresholds struct {
 	Warn     float64 // default 0.8
@@ -37,6 +40,8 @@ type Thresholds struct {
 	// Resume is the share below which a resource that was critical is fit for use again: a value that hovers around
 	// Critical does not flap. Default halfway between Warn and Critical.
 	Resume float64
+	// Clear is the share below which a warning ends, for the same reason. Default 0.95 of Warn.
+	Clear float64
 }
 
 func (t Thresholds) withDefaults() Thresholds {
@@ -49,19 +54,22 @@ func (t Thresholds) withDefaults() Thresholds {
 	if t.Resume == 0 {
 		t.Resume = (t.Warn + t.Critical) / 2
 	}
+	if t.Clear == 0 {
+		t.Clear = 0.95 * t.Warn
+	}
 	return t
 }
 
-// Validate refuses thresholds that are not 0 < Warn <= Resume <= Critical <= 1 once the defaults are in.
+// Validate refuses thresholds that are not 0 < Clear <= Warn <= Resume <= Critical <= 1 once the defaults are in.
 func (t Thresholds) Validate() error {
 	t = t.withDefaults()
-	if !(0 < t.Warn && t.Warn <= t.Resume && t.Resume <= t.Critical && t.Critical <= 1) {
-		return fmt.Errorf("resources: thresholds: Warn %v, Resume %v, Critical %v are not 0 < Warn <= Resume <= Critical <= 1", t.Warn, t.Resume, t.Critical)
+	if !(0 < t.Clear && t.Clear <= t.Warn && t.Warn <= t.Resume && t.Resume <= t.Critical && t.Critical <= 1) {
+		return fmt.Errorf("resources: thresholds: Clear %v, Warn %v, Resume %v, Critical %v are not 0 < Clear <= Warn <= Resume <= Critical <= 1", t.Clear, t.Warn, t.Resume, t.Critical)
 	}
 	return nil
 }
 
-// Level is the level of a share in use; Unknown for an absent one and for NaN.
+// Level is the level of a share in use by itself, without hysteresis; Unknown for an absent one and for NaN.
 func (t Thresholds) Level(used Value[float64]) Level {
 	t = t.withDefaults()
 	switch { // the highest threshold first, or the lower one would hide it

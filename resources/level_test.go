@@ -43,11 +43,12 @@ func TestLevelsOrderByRank(t *testing.T) {
 
 func TestThresholdsValidate(t *testing.T) {
 	t.Parallel()
-	for _, good := range []Thresholds{{}, {Warn: .5}, {Critical: 1}, {Resume: .8}, {Warn: .7, Critical: .7}, {.1, .3, .2}} {
+	for _, good := range []Thresholds{{}, {Warn: .5}, {Critical: 1}, {Resume: .8}, {Warn: .7, Critical: .7}, {.1, .3, .2, .05}} {
 		require.NoError(t, good.Validate(), "%+v", good)
 	}
-	for _, bad := range []Thresholds{{Warn: .95}, {Critical: .5}, {Resume: .7}, {Resume: .95}, {Warn: -1}, {Critical: 80}, {Critical: math.NaN()}, {Warn: math.NaN()}} {
+	for _, bad := range []Thresholds{{Warn: .95}, {Critical: .5}, {Resume: .7}, {Resume: .95}, {Warn: -1}, {Critical: 80}, {Critical: math.NaN()}, {Warn: math.NaN()}, {Clear: .85}, {Clear: -1}, {Clear: math.NaN()}} {
 		require.ErrorContains(t, bad.Validate(), "resources: thresholds", "%+v", bad)
 	}
 	require.InDelta(t, .85, Thresholds{}.withDefaults().Resume, 1e-12)
+	require.InDelta(t, .76, Thresholds{}.withDefaults().Clear, 1e-12)
 }

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix && !linux
 
 package resources
 
@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// processCPU asks the kernel directly. gopsutil reads three files for it on Linux, to the hundredth of a second, and on
-// a Mac without cgo starts ps.
+// processCPU asks the kernel directly. gopsutil starts ps for it on a Mac without cgo.
 func processCPU(context.Context) (time.Duration, error) {
 	var use syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {

@@ -50,6 +50,8 @@ type Sample struct {
 	// CPU is the busy share of all CPUs of the host since the previous sample. Quotas are not taken into account:
 	// Container.CPU is the share of what this process may use.
 	CPU Value[float64]
+	// CPUs is the number of CPUs of the host that are online.
+	CPUs Value[int]
 	// Modes is how the CPUs of the host spent their time since the previous sample.
 	Modes Value[CPUModes]
 	// Load, Load5 and Load15 are the numbers of running and waiting tasks, averaged over 1, 5 and 15 minutes. Absent on
@@ -124,8 +126,8 @@ type IO struct {
 	Busy          Value[float64] // share of time since the previous sample in which the busiest disk had a request under way
 }
 
-// Network is the traffic of the network interfaces: the physical ones or, where there is none, as in most containers,
-// all but the loopback.
+// Network is the traffic of the network interfaces of this network namespace: of the physical ones or, where there is
+// none, as in most containers, of all but the loopback. On a Mac and the BSDs absent.
 type Network struct {
 	Received, Sent Counter // bytes
 	Errors         Counter // packets bad or lost on the way, both directions
@@ -152,12 +154,12 @@ type Container struct {
 	// the host's number. Not whole where there is a quota.
 	CPUs Value[float64]
 	// CPU is the share of its quota that a group has used since the previous sample, the highest of the own group and the
-	// ancestors; the share of CPUs where there is no quota.
+	// ancestors; the share of CPUs that the own group has used where there is no quota below it.
 	CPU Value[float64]
 	// Throttled is the share of scheduler periods since the previous sample in which the quota was used up, the highest
 	// of all groups with a quota.
 	Throttled Value[float64]
-	// ThrottledTime is the time that tasks stood still for it, summed over CPUs and groups.
+	// ThrottledTime is the time that tasks stood still for it since the first sample, summed over CPUs and groups.
 	ThrottledTime Value[time.Duration]
 
 	Pressure Pressure // of the own group; v2 only
@@ -170,9 +172,9 @@ type Process struct {
 	CPU        Value[time.Duration] // CPU time since its start, user and system, all threads
 	Goroutines Value[int]
 	Threads    Value[int]
-	// Files are the open file descriptors, FilesLimit how many may be open.
+	// Files are the open file descriptors, FilesLimit how many may be open, absent where there is no limit.
 	Files, FilesLimit Value[uint64]
-	// Read and Written are bytes that went to or came from a disk, not the page cache. Linux and Windows.
+	// Read and Written are bytes that came from or went to a disk, not the page cache. Linux only, as is MajorFaults.
 	Read, Written Counter
 	// MajorFaults are page faults that had to wait for a disk: memory is short.
 	MajorFaults Counter

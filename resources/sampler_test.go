@@ -3,353 +3,244 @@ package resources
 import (
 	"context"
 	"errors"
-	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
-	"testing/fstest"
 	"testing/synctest"
 	"time"
 
-	"github.com/shirou/gopsutil/v3/common"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// fakeProc is a /proc of our own making; the context makes gopsutil read it.
-type fakeProc struct {
-	t   *testing.T
-	dir string
-	ctx context.Context
+// samplerSource is a source that does as told and notes what was asked of it.
+type samplerSource struct {
+	mu     sync.Mutex
+	asked  int
+	inside int // calls that have not returned
+	most   int
+	do     func(n int) error
 }
 
-func newProc(t *testing.T) *fakeProc {
-	t.Helper()
-	if runtime.GOOS != "linux" {
-		t.Skip("/proc is Linux only")
+func (f *samplerSource) read(time.Time) error {
+	f.mu.Lock()
+	f.asked++
+	f.inside++
+	f.most = max(f.most, f.inside)
+	n, do := f.asked, f.do
+	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		f.inside--
+		f.mu.Unlock()
+	}()
+	if do == nil {
+		return nil
 	}
-	p := &fakeProc{t: t, dir: t.TempDir()}
-	p.ctx = context.WithValue(t.Context(), common.EnvKey, common.EnvMap{common.HostProcEnvKey: p.dir})
-	// Old libraries take Free, Buffers, Cached and Sreclaimable for what is left, and say 7 % used.
-	p.write("meminfo", "MemTotal: 1000000 kB\nMemFree: 600000 kB\nMemAvailable: 850000 kB\nBuffers: 20000 kB\nCached: 300000 kB\nSReclaimable: 10000 kB\n")
-	p.write("loadavg", "1.50 1.00 0.50 2/100 12345\n")
-	p.write(strconv.Itoa(os.Getpid())+"/statm", "1000 250 100 10 0 500 0\n")
-	p.cpu(1000, 9000)
-	return p
+	return do(n)
 }
 
-func (p *fakeProc) write(name, text string) {
-	p.t.Helper()
-	name = filepath.Join(p.dir, name)
-	require.NoError(p.t, os.MkdirAll(filepath.Dir(name), 0o700))
-	require.NoError(p.t, os.WriteFile(name, []byte(text), 0o600))
+func (f *samplerSource) calls() (asked, most int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.asked, f.most
 }
 
-func (p *fakeProc) remove(name string) {
-	p.t.Helper()
-	require.NoError(p.t, os.Remove(filepath.Join(p.dir, name)))
-}
-
-// cpu sets the counters, in ticks. A third of the busy time is in a guest, which is part of user; a third of the idle
-// time waits for a disk.
-func (p *fakeProc) cpu(busy, idle int) {
-	p.t.Helper()
-	p.write("stat", fmt.Sprintf("cpu  %d 0 0 %d %d 0 0 0 %d 0\nbtime 1\n", busy, idle-idle/3, idle/3, busy/3))
-}
-
-func newSampler(t testing.TB, cfg SamplerConfig) *Sampler {
+// samplerOf is a sampler of a load (1), the given source (CPU) and a last one (Load5).
+func samplerOf(t testing.TB, timeout time.Duration, middle *samplerSource) *Sampler {
 	t.Helper()
-	s, err := NewSampler(cfg)
+	fine := func(time.Time) error { return nil }
+	s, err := newSamplerOf(SamplerConfig{Timeout: timeout}, []*probe{
+		{name: "first", read: fine, put: func(out *Sample) { out.Load = Of(1.0) }},
+		{name: "middle", read: middle.read, put: func(out *Sample) { out.CPU = Of(float64(middle.asked)) }},
+		{name: "last", read: fine, put: func(out *Sample) { out.Load5 = Of(5.0) }},
+	})
 	require.NoError(t, err)
-	s.root = fstest.MapFS{}
-	t.Cleanup(func() { require.NoError(t, s.Close(context.Background())) })
 	return s
 }
 
-// TestTwoSamplersHaveTheirOwnInterval: with gopsutil's own cpu.Percent the second caller gets what the first has left.
-func TestTwoSamplersHaveTheirOwnInterval(t *testing.T) {
-	t.Parallel()
-	proc := newProc(t)
-	a, b := newSampler(t, SamplerConfig{}), newSampler(t, SamplerConfig{})
-	cpu := func(s *Sampler) Value[float64] {
-		out, err := s.Sample(proc.ctx)
-		require.NoError(t, err)
-		return out.CPU
-	}
-	require.False(t, cpu(a).OK, "the first reading is neither 0 nor 100 %")
-	require.False(t, cpu(b).OK)
-	proc.cpu(1300, 9700)
-	require.InDelta(t, .3, cpu(a).V, 1e-9)
-	require.InDelta(t, .3, cpu(b).V, 1e-9)
-	require.False(t, cpu(a).OK, "no progress, no share")
-	proc.cpu(1400, 9700)
-	require.InDelta(t, 1, cpu(a).V, 1e-9)
-	proc.cpu(1400, 9800)
-	require.InDelta(t, .5, cpu(b).V, 1e-9)
-	require.InDelta(t, 0, cpu(a).V, 1e-9)
-}
-
-func TestCPUCounterGoingBack(t *testing.T) {
-	t.Parallel()
-	proc := newProc(t)
-	s := newSampler(t, SamplerConfig{})
-	steps := []struct {
-		busy, idle int
-		want       Value[float64]
-	}{
-		{1000, 9000, Value[float64]{}},
-		{1100, 9100, Of(.5)},
-		{10, 20, Value[float64]{}},  // a reset
-		{20, 30, Of(.5)},            // and on from there
-		{500, 29, Value[float64]{}}, // idle time may go back a little on Linux
-		{600, 129, Of(.5)},
-	}
-	for i, step := range steps {
-		proc.cpu(step.busy, step.idle)
-		out, err := s.Sample(proc.ctx)
-		require.NoError(t, err)
-		require.Equal(t, step.want.OK, out.CPU.OK, "step %d", i)
-		require.InDelta(t, step.want.V, out.CPU.V, 1e-9, "step %d", i)
-	}
-}
-
-// TestMemoryUsedIsFromAvailable: the same figure whatever the library means by "used".
-func TestMemoryUsedIsFromAvailable(t *testing.T) {
-	t.Parallel()
-	proc := newProc(t)
-	out, err := newSampler(t, SamplerConfig{}).Sample(proc.ctx)
-	require.NoError(t, err)
-	require.Equal(t, Of(uint64(1000000<<10)), out.Host.Total)
-	require.InDelta(t, .15, out.Host.Used().V, 1e-12)
-	require.Equal(t, out.Host, out.Memory, "no cgroup, no limit")
-	require.InDelta(t, 1.5, out.Load.V, 1e-12)
-	require.Equal(t, Of(uint64(250*os.Getpagesize())), out.Process.RSS)
-}
-
-func TestContainerLimitsMemory(t *testing.T) {
-	t.Parallel()
-	proc := newProc(t)
-	s := newSampler(t, SamplerConfig{})
-	s.root = tree("0::/job", mountV2, v2("sys/fs/cgroup/job", strconv.Itoa(400*mb), 195*mb, 159*mb)...)
-	out, err := s.Sample(proc.ctx)
-	require.NoError(t, err)
-	require.Equal(t, Memory{Of(uint64(400 * mb)), Of(uint64(364 * mb)), true}, out.Memory)
-	require.InDelta(t, .09, out.Memory.Used().V, 1e-9)
-	require.InDelta(t, .15, out.Host.Used().V, 1e-9)
-
-	// The limit is changed while the job runs; the host has less left than the container.
-	s.root = tree("0::/job", mountV2, v2("sys/fs/cgroup/job", strconv.Itoa(900*mb), 0, 0)...)
-	out, err = s.Sample(proc.ctx)
-	require.NoError(t, err)
-	require.Equal(t, Memory{Of(uint64(900 * mb)), Of(uint64(850000 << 10)), true}, out.Memory)
-}
-
-// TestMovedToAnotherCgroup: the cgroups are looked up anew once a minute, their limits each time.
-func TestMovedToAnotherCgroup(t *testing.T) {
+// TestSamplerHungSource: a source that does not return holds up one sample for the timeout, the other sources hardly, and
+// later samples not at all; it costs one goroutine, and its late answer is not taken for a new one.
+func TestSamplerHungSource(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, err := NewSampler(SamplerConfig{})
-		require.NoError(t, err)
-		limit := func() uint64 {
-			out, err := s.Sample(t.Context())
-			require.NoError(t, err)
-			require.True(t, out.Memory.Limited)
-			return out.Memory.Total.V
-		}
-		files := append(v2("sys/fs/cgroup/a", "1000000", 0, 0), v2("sys/fs/cgroup/b", "2000000", 0, 0)...)
-		s.root = tree("0::/a", mountV2, files...)
-		require.EqualValues(t, 1000000, limit())
-		s.root = tree("0::/b", mountV2, files...)
-		<-time.After(rescan - 1)
-		require.EqualValues(t, 1000000, limit())
-		<-time.After(1)
-		require.EqualValues(t, 2000000, limit())
-		s.root = fstest.MapFS{"proc/self/cgroup": {Data: []byte("0::/b")}}
-		<-time.After(rescan)
-		out, err := s.Sample(t.Context())
-		require.ErrorContains(t, err, "resources: container memory: ")
-		require.False(t, out.Memory.Total.OK)
-	})
-}
-
-// TestSourcesAreIndependent: what cannot be read is absent and named in the error; the rest is there.
-func TestSourcesAreIndependent(t *testing.T) {
-	t.Parallel()
-	present := func(s Sample) string {
-		var names []string
-		for name, ok := range map[string]bool{
-			"host": s.Host.Total.OK && s.Host.Available.OK, "memory": s.Memory.Total.OK && s.Memory.Available.OK, "load": s.Load.OK,
-			"rss": s.Process.RSS.OK, "cpu": s.CPU.OK, "swap": s.SwapTotal.OK && s.SwapUsed.OK,
-			"own": s.Process.CPU.OK && s.Process.Heap.OK && s.Process.Goroutines.OK,
-		} {
-			if ok {
-				names = append(names, name)
-			}
-		}
-		for i := range names {
-			for j := range i {
-				if names[i] < names[j] {
-					names[i], names[j] = names[j], names[i]
-				}
-			}
-		}
-		return strings.Join(names, " ")
-	}
-	for name, tc := range map[string]struct {
-		spoil func(*fakeProc, *Sampler)
-		want  string
-		err   string
-	}{
-		"nothing":             {func(*fakeProc, *Sampler) {}, "cpu host load memory own rss swap", ""},
-		"no meminfo":          {func(p *fakeProc, _ *Sampler) { p.remove("meminfo") }, "cpu load own rss swap", "resources: memory: no figures"},
-		"no stat":             {func(p *fakeProc, _ *Sampler) { p.remove("stat") }, "host load memory own rss swap", "resources: cpu: no counters"},
-		"the process is gone": {func(p *fakeProc, _ *Sampler) { p.remove(strconv.Itoa(os.Getpid()) + "/statm") }, "cpu host load memory own swap", "resources: process memory: "},
-		"bad memory":          {func(p *fakeProc, _ *Sampler) { p.write("meminfo", "MemTotal: much kB\n") }, "cpu load own rss swap", "resources: memory: "},
-		"a limit unreadable": {func(_ *fakeProc, s *Sampler) {
-			s.root, s.scanned = tree("0::/job", mountV2, "sys/fs/cgroup/job/memory.max lots"), time.Time{}
-		}, "cpu host load own rss swap", "resources: container memory: "},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			proc := newProc(t)
-			s := newSampler(t, SamplerConfig{})
-			_, err := s.Sample(proc.ctx)
-			require.NoError(t, err)
-			proc.cpu(2000, 10000)
-			tc.spoil(proc, s)
-			out, err := s.Sample(proc.ctx)
-			require.Equal(t, tc.want, present(out))
-			if tc.err == "" {
-				require.NoError(t, err)
-			} else {
-				require.ErrorContains(t, err, tc.err)
-			}
-		})
-	}
-}
-
-func TestSampleOfThisMachine(t *testing.T) {
-	t.Parallel()
-	s, err := NewSampler(SamplerConfig{Disk: t.TempDir(), Timeout: time.Minute})
-	require.NoError(t, err)
-	out, err := s.Sample(t.Context())
-	require.NoError(t, err)
-	require.False(t, out.CPU.OK)
-	for name, used := range map[string]Value[float64]{"memory": out.Memory.Used(), "host": out.Host.Used(), "disk": out.Disk.Used()} {
-		require.True(t, used.OK, name)
-		require.True(t, used.V >= 0 && used.V < 1, "%s: %v", name, used.V)
-	}
-	require.LessOrEqual(t, out.Memory.Total.V, out.Host.Total.V)
-	require.Positive(t, out.Process.RSS.V)
-	require.Less(t, out.Process.RSS.V, out.Host.Total.V)
-	require.Positive(t, out.Process.Heap.V)
-	require.Positive(t, out.Process.Goroutines.V)
-	require.WithinDuration(t, time.Now(), out.At, time.Minute)
-
-	before := out.Process.CPU.V
-	require.Positive(t, before)
-	for until := time.Now().Add(20 * time.Millisecond); time.Now().Before(until); {
-	}
-	out, err = s.Sample(t.Context())
-	require.NoError(t, err)
-	require.Greater(t, out.Process.CPU.V, before)
-	require.NoError(t, s.Close(t.Context()))
-	require.NoError(t, s.Close(t.Context()))
-	_, err = s.Sample(t.Context())
-	require.ErrorIs(t, err, ErrClosed)
-}
-
-func TestDiskErrors(t *testing.T) {
-	t.Parallel()
-	s := newSampler(t, SamplerConfig{Disk: filepath.Join(t.TempDir(), "gone")})
-	out, err := s.Sample(t.Context())
-	require.ErrorIs(t, err, os.ErrNotExist)
-	require.ErrorContains(t, err, "resources: disk ")
-	require.False(t, out.Disk.Used().OK)
-	require.True(t, out.Host.Total.OK)
-}
-
-// TestHungDisk: a statfs that does not return holds up one sample for the timeout and the next ones not at all, leaves
-// one goroutine, and its late answer is not taken for a new one.
-func TestHungDisk(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s, err := NewSampler(SamplerConfig{Disk: "/nfs", Timeout: 2 * time.Second})
-		require.NoError(t, err)
-		var calls atomic.Int64
 		release := make(chan struct{})
-		s.disk.usage = func(path string) (uint64, uint64, error) {
-			assert.Equal(t, "/nfs", path)
-			if n := uint64(calls.Add(1)); n > 1 {
-				return 100, n, nil
+		middle := &samplerSource{do: func(n int) error {
+			if n == 1 {
+				<-release
 			}
-			<-release
-			return 100, 1, nil
-		}
+			return nil
+		}}
+		s := samplerOf(t, 2*time.Second, middle)
 		start := time.Now()
-		for i := range 5 {
+		for i := range 20 {
 			out, err := s.Sample(t.Context())
 			require.ErrorIs(t, err, ErrNoAnswer)
-			require.Equal(t, Disk{Path: "/nfs"}, out.Disk)
-			require.True(t, out.Host.Total.OK, "the rest is there")
+			require.ErrorContains(t, err, "resources: middle: ")
+			require.False(t, out.CPU.OK)
+			require.Equal(t, []Value[float64]{Of(1.0), Of(5.0)}, []Value[float64]{out.Load, out.Load5}, "the rest is there")
+			require.True(t, out.Process.Heap.OK)
 			require.Equal(t, 2*time.Second, time.Since(start), "sample %d", i)
+			synctest.Wait()
+			s.mu.Lock()
+			require.Equal(t, 1, s.walkers, "one goroutine is stuck, and no more")
+			s.mu.Unlock()
 		}
-		require.EqualValues(t, 1, calls.Load(), "at most one outstanding")
+		asked, most := middle.calls()
+		require.Equal(t, []int{1, 1}, []int{asked, most})
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		err = s.disk.close(ctx)
-		require.ErrorIs(t, err, ErrNoAnswer)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-
 		close(release)
 		synctest.Wait()
-		out, err := s.Sample(t.Context())
+		out, err := s.Sample(ctx)
 		require.NoError(t, err)
-		require.Equal(t, Of(uint64(2)), out.Disk.Free, "a fresh answer, not the late one")
+		require.Equal(t, Of(2.0), out.CPU, "a fresh answer, not the late one")
+		require.NoError(t, s.Close(ctx))
+	})
+}
+
+// TestSamplerLateAnswer: an answer that comes after the timeout, during a later sample, is dropped.
+func TestSamplerLateAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		middle := &samplerSource{do: func(int) error { <-time.After(1500 * time.Millisecond); return nil }}
+		s := samplerOf(t, time.Second, middle)
+		for range 3 {
+			out, err := s.Sample(t.Context())
+			require.ErrorIs(t, err, ErrNoAnswer)
+			require.False(t, out.CPU.OK)
+			<-time.After(250 * time.Millisecond)
+		}
 		require.NoError(t, s.Close(t.Context()))
 	})
 }
 
-func TestCloseWaitsForTheDisk(t *testing.T) {
+// TestSamplerSlowSource: a source that is slow but in time is waited for, and the sources after it need not wait for it.
+func TestSamplerSlowSource(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, err := NewSampler(SamplerConfig{Disk: "/nfs"})
+		middle := &samplerSource{do: func(int) error { <-time.After(900 * time.Millisecond); return nil }}
+		s := samplerOf(t, time.Second, middle)
+		start := time.Now()
+		var took time.Duration
+		s.probes[2].read = func(now time.Time) error { took = time.Since(start); return nil }
+		out, err := s.Sample(t.Context())
 		require.NoError(t, err)
-		s.disk.usage = func(string) (uint64, uint64, error) {
-			<-time.After(10 * time.Second)
-			return 0, 0, errors.New("away")
+		require.Equal(t, Of(1.0), out.CPU)
+		require.Equal(t, 900*time.Millisecond, time.Since(start))
+		require.Less(t, took, 20*time.Millisecond)
+		require.NoError(t, s.Close(t.Context()))
+	})
+}
+
+// TestSamplerAllHang: however many sources hang, and whatever fails, the sample is back in time.
+func TestSamplerAllHang(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		var probes []*probe
+		sources := make([]*samplerSource, 12)
+		for i := range sources {
+			sources[i] = &samplerSource{do: func(int) error { <-release; return nil }}
+			probes = append(probes, &probe{name: "hangs", read: sources[i].read, put: func(*Sample) { t.Error("there is nothing") }})
 		}
-		_, err = s.Sample(t.Context())
+		s, err := newSamplerOf(SamplerConfig{}, probes)
+		require.NoError(t, err)
+		start := time.Now()
+		for range 100 {
+			_, err := s.Sample(t.Context())
+			require.ErrorIs(t, err, ErrNoAnswer)
+		}
+		// The first comes back after a second; those that it did not get to may each cost another.
+		require.LessOrEqual(t, time.Since(start), 13*time.Second)
+		for i, f := range sources {
+			asked, most := f.calls()
+			require.Equal(t, []int{1, 1}, []int{asked, most}, "source %d", i)
+		}
+		close(release)
+		require.NoError(t, s.Close(t.Context()))
+	})
+}
+
+func TestSamplerClose(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		middle := &samplerSource{do: func(int) error { <-time.After(10 * time.Second); return errors.New("away") }}
+		s := samplerOf(t, time.Second, middle)
+		closed := 0
+		s.probes[0].close = func() { closed++ }
+		_, err := s.Sample(t.Context())
 		require.ErrorIs(t, err, ErrNoAnswer)
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		require.ErrorIs(t, s.Close(ctx), ErrNoAnswer)
+		err = s.Close(ctx)
+		require.ErrorIs(t, err, ErrNoAnswer)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, "resources: middle: ")
+		require.Zero(t, closed)
 		require.NoError(t, s.Close(t.Context()))
+		require.NoError(t, s.Close(t.Context()))
+		require.Equal(t, 1, closed)
 		require.Equal(t, 9*time.Second, time.Since(start))
+		_, err = s.Sample(t.Context())
+		require.ErrorIs(t, err, ErrClosed)
 	})
 }
 
-func TestSampleContext(t *testing.T) {
+// TestSamplerCloseDuringSample waits for the sample, and its sources are left as they are.
+func TestSamplerCloseDuringSample(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, err := NewSampler(SamplerConfig{Disk: "/nfs", Timeout: time.Hour})
-		require.NoError(t, err)
-		s.disk.usage = func(string) (uint64, uint64, error) { <-time.After(time.Minute); return 1, 1, nil }
+		middle := &samplerSource{do: func(int) error { <-time.After(500 * time.Millisecond); return nil }}
+		s := samplerOf(t, time.Second, middle)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			out, _ := s.Sample(t.Context())
+			assert.True(t, out.CPU.OK)
+		})
+		synctest.Wait()
+		start := time.Now()
+		require.NoError(t, s.Close(t.Context()))
+		require.Equal(t, 500*time.Millisecond, time.Since(start))
+		wg.Wait()
+	})
+}
+
+func TestSamplerContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		middle := &samplerSource{do: func(int) error { <-time.After(time.Minute); return nil }}
+		s := samplerOf(t, time.Hour, middle)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start := time.Now()
-		_, err = s.Sample(ctx)
+		out, err := s.Sample(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.True(t, out.Load.OK, "what there was in time")
 		require.Equal(t, time.Second, time.Since(start))
 		_, err = s.Sample(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
+
+		// The next sample joins the call under way.
+		out, err = s.Sample(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, Of(1.0), out.CPU)
+		require.Equal(t, time.Minute, time.Since(start))
+
+		// One that waits for its turn goes when its own context ends.
+		go func() { _, _ = s.Sample(t.Context()) }()
+		synctest.Wait()
+		ctx, cancel = context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		start = time.Now()
+		_, err = s.Sample(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, 3*time.Second, time.Since(start))
 		require.NoError(t, s.Close(t.Context()))
 	})
 }
@@ -363,11 +254,75 @@ func TestSamplerNilAndZero(t *testing.T) {
 	}
 	_, err := NewSampler(SamplerConfig{Timeout: -1})
 	require.Error(t, err)
+	s, err := NewSampler(SamplerConfig{})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	out, err := s.Sample(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Zero(t, out)
+	require.NoError(t, s.Close(t.Context()), "never used")
+}
+
+func TestSampleOfThisMachine(t *testing.T) {
+	t.Parallel()
+	s, err := NewSampler(SamplerConfig{Disk: t.TempDir(), Timeout: time.Minute})
+	require.NoError(t, err)
+	out, err := s.Sample(t.Context())
+	require.NoError(t, err)
+	require.False(t, out.CPU.OK)
+	require.False(t, out.Modes.OK)
+	for name, used := range map[string]Value[float64]{"memory": out.Memory.Used(), "host": out.Host.Used(), "disk": out.Disk.Used()} {
+		require.True(t, used.OK, name)
+		require.True(t, used.V >= 0 && used.V < 1, "%s: %v", name, used.V)
+	}
+	require.LessOrEqual(t, out.Memory.Total.V, out.Host.Total.V)
+	require.Positive(t, out.Process.RSS.V)
+	require.Less(t, out.Process.RSS.V, out.Host.Total.V)
+	require.Positive(t, out.Process.Heap.V)
+	require.Positive(t, out.Process.Goroutines.V)
+	require.GreaterOrEqual(t, out.Runtime.Memory.V, out.Process.Heap.V)
+	require.Equal(t, Of(runtime.GOMAXPROCS(0)), out.Runtime.MaxProcs)
+	require.Equal(t, Of(uint64(0)), out.Runtime.GCs.Total)
+	require.False(t, out.Runtime.GCs.Rate.OK)
+	require.WithinDuration(t, time.Now(), out.At, time.Minute)
+
+	before := out.Process.CPU.V
+	require.Positive(t, before)
+	for until := time.Now().Add(20 * time.Millisecond); time.Now().Before(until); {
+		runtime.GC()
+	}
+	out, err = s.Sample(t.Context())
+	require.NoError(t, err)
+	require.Greater(t, out.Process.CPU.V, before)
+	require.Positive(t, out.Runtime.GCs.Total.V)
+	require.Positive(t, out.Runtime.GCs.Rate.V)
+	require.True(t, !out.Runtime.GC.OK || out.Runtime.GC.V >= 0 && out.Runtime.GC.V <= 1)
+	require.NoError(t, s.Close(t.Context()))
+	_, err = s.Sample(t.Context())
+	require.ErrorIs(t, err, ErrClosed)
+}
+
+func TestDiskErrors(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]error{filepath.Join(t.TempDir(), "gone"): os.ErrNotExist, "a\x00b": nil} {
+		s, err := NewSampler(SamplerConfig{Disk: path})
+		require.NoError(t, err)
+		out, err := s.Sample(t.Context())
+		if want != nil {
+			require.ErrorIs(t, err, want)
+		}
+		require.ErrorContains(t, err, "resources: disk ")
+		require.Equal(t, Disk{Path: path}, out.Disk)
+		require.True(t, out.Host.Total.OK)
+		require.NoError(t, s.Close(t.Context()))
+	}
 }
 
 func TestSamplerConcurrent(t *testing.T) {
 	t.Parallel()
-	s := newSampler(t, SamplerConfig{Disk: t.TempDir(), Timeout: time.Minute})
+	s, err := NewSampler(SamplerConfig{Disk: t.TempDir(), Timeout: time.Minute})
+	require.NoError(t, err)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
@@ -380,31 +335,86 @@ func TestSamplerConcurrent(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	require.NoError(t, s.Close(t.Context()))
 }
 
-// TestSamplesLeakNothing counts the open files before and after 10,000 samples. Not parallel: other tests open files.
-func TestSamplesLeakNothing(t *testing.T) {
-	open := func() int {
-		entries, err := os.ReadDir("/proc/self/fd")
-		if err != nil {
-			t.Skip("no /proc/self/fd")
+// samplerGPUs stands for a driver. It satisfies GPUSource with basic types alone.
+type samplerGPUs func(ctx context.Context, each func(id, name string, busy, memoryTotal, memoryUsed, celsius, watts float64)) error
+
+func (f samplerGPUs) ReadGPUs(ctx context.Context, each func(id, name string, busy, memoryTotal, memoryUsed, celsius, watts float64)) error {
+	return f(ctx, each)
+}
+
+func TestSamplerGPUs(t *testing.T) {
+	t.Parallel()
+	type each = func(id, name string, busy, memoryTotal, memoryUsed, celsius, watts float64)
+	nan := math.NaN()
+	for name, tc := range map[string]struct {
+		read func(each) error
+		want []GPU
+		err  string
+	}{
+		"none": {func(each) error { return nil }, []GPU{}, ""},
+		"one of two is full, and is seen": {func(see each) error {
+			see("GPU-1", "H100", .5, 80e9, 80e9, 40, 350)
+			see("GPU-2", "H100", 0, 80e9, 0, 30, 60)
+			return nil
+		}, []GPU{
+			{"GPU-1", "H100", Of(.5), Of(uint64(80e9)), Of(uint64(80e9)), Of(40.0), Of(350.0)},
+			{"GPU-2", "H100", Of(0.0), Of(uint64(80e9)), Of(uint64(0)), Of(30.0), Of(60.0)},
+		}, ""},
+		"absent is not 0":            {func(see each) error { see("a", "b", nan, nan, nan, nan, nan); return nil }, []GPU{{ID: "a", Name: "b"}}, ""},
+		"more than there can be":     {func(see each) error { see("a", "", 1.2, -1, math.Inf(1), -5, -math.MaxFloat64); return nil }, []GPU{{ID: "a", Busy: Of(1.0), Temperature: Of(-5.0), Power: Of(-math.MaxFloat64)}}, ""},
+		"a negative share":           {func(see each) error { see("a", "", -.1, nan, nan, nan, nan); return nil }, []GPU{{ID: "a"}}, ""},
+		"no support is not no GPU":   {func(each) error { return errors.New("no GPU support") }, nil, "resources: gpu: no GPU support"},
+		"a failure after the first":  {func(see each) error { see("a", "", 0, 0, 0, 0, 0); return errors.New("lost") }, nil, "resources: gpu: lost"},
+		"a panic stays in its place": {func(each) error { panic("driver") }, nil, "resources: gpu: panic: driver"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, err := newSamplerOf(SamplerConfig{Timeout: time.Minute, GPU: samplerGPUs(func(ctx context.Context, see func(id, name string, busy, memoryTotal, memoryUsed, celsius, watts float64)) error {
+				return tc.read(see)
+			})}, nil)
+			require.NoError(t, err)
+			for range 2 {
+				out, err := s.Sample(t.Context())
+				require.Equal(t, tc.want, out.GPUs)
+				if tc.err == "" {
+					require.NoError(t, err)
+				} else {
+					require.EqualError(t, err, tc.err)
+				}
+			}
+			require.NoError(t, s.Close(t.Context()))
+		})
+	}
+	require.Equal(t, Of(.25), GPU{MemoryTotal: Of(uint64(4)), MemoryUsed: Of(uint64(1))}.Used())
+	require.Equal(t, Of(1.0), GPU{MemoryTotal: Of(uint64(4)), MemoryUsed: Of(uint64(5))}.Used())
+	require.False(t, GPU{MemoryTotal: Of(uint64(4))}.Used().OK)
+}
+
+// TestSamplerHungDriver: a driver that hangs is told when its time is over, and that the sampler is closed.
+func TestSamplerHungDriver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var causes []error
+		hang := func(ctx context.Context, _ func(id, name string, busy, memoryTotal, memoryUsed, celsius, watts float64)) error {
+			<-ctx.Done()
+			causes = append(causes, ctx.Err())
+			<-time.After(5 * time.Second)
+			return ctx.Err()
 		}
-		return len(entries)
-	}
-	rounds := 10_000
-	if testing.Short() {
-		rounds = 500
-	}
-	s, err := NewSampler(SamplerConfig{Disk: t.TempDir(), Timeout: time.Minute})
-	require.NoError(t, err)
-	_, err = s.Sample(t.Context())
-	require.NoError(t, err)
-	files, goroutines := open(), runtime.NumGoroutine()
-	for range rounds {
-		_, err := s.Sample(t.Context())
+		s, err := newSamplerOf(SamplerConfig{GPU: samplerGPUs(hang)}, nil)
 		require.NoError(t, err)
-	}
-	require.NoError(t, s.Close(t.Context()))
-	require.LessOrEqual(t, open(), files)
-	require.LessOrEqual(t, runtime.NumGoroutine(), goroutines)
+		out, err := s.Sample(t.Context())
+		require.ErrorIs(t, err, ErrNoAnswer)
+		require.Nil(t, out.GPUs)
+		<-time.After(10 * time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		_, err = s.Sample(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NoError(t, s.Close(t.Context()))
+		require.Equal(t, []error{context.DeadlineExceeded, context.Canceled}, causes)
+	})
 }
