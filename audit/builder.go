@@ -216,12 +216,16 @@ func (l *Log) publish() (Head, error) {
 	if err == nil && h != b.checkpoint {
 		err = b.fringe()
 	}
+	pruned := b.pruned
 	l.build.Unlock()
-	if err == nil && h == b.checkpoint {
+	l.mu.Lock()
+	shorten := l.shorten
+	l.mu.Unlock()
+	if err == nil && h == b.checkpoint && !shorten {
 		return h, nil
 	}
 	var werr error
-	if err == nil {
+	if err == nil && h != b.checkpoint {
 		werr, err = l.sign(h)
 	}
 	if err == nil {
@@ -230,7 +234,7 @@ func (l *Log) publish() (Head, error) {
 		l.stats.Signed = h.Size
 		l.mu.Unlock()
 		if err = b.tidy(); err == nil {
-			err = l.compact(&start)
+			err = l.compact(&start, pruned, shorten)
 		}
 	}
 	if err != nil {
@@ -283,24 +287,32 @@ func (l *Log) keyring(size uint64) (keys keyring) {
 }
 
 // compact shortens the journal by the full bundles under the head, once it is long.
-func (l *Log) compact(start *tree) error {
+func (l *Log) compact(start *tree, pruned uint64, now bool) error {
 	b := &l.builder
 	l.mu.Lock()
 	j, gen := l.journal, l.gen
 	l.mu.Unlock()
-	if _, size := j.Last(); size < l.opts.compactAt || start.size <= b.base {
+	if _, size := j.Last(); size < l.opts.compactAt && !now || start.size <= b.base {
+		l.shortened()
 		return nil
 	}
-	text, err := json.Marshal(state{start.head(), l.keyring(start.size), b.pruned, start.pack()})
+	text, err := json.Marshal(state{start.head(), l.keyring(start.size), pruned, start.pack()})
 	if err == nil {
 		err = j.Compact(context.Background(), start.size, text)
 	}
 	if err == nil {
 		b.base = start.size
+		l.shortened()
 	} else if errors.Is(err, journal.ErrPoisoned) {
 		l.fail(gen, err)
 	}
 	return err
+}
+
+func (l *Log) shortened() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.shorten = false
 }
 
 // shut ends the log: a last head, and the journal.

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -60,20 +61,19 @@ func (c *signedHead) verify(vkey string, witnesses []note.Verifier) (cosigned []
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKey, err)
 	}
-	n, err := note.Open(c.text, note.VerifierList(append(witnesses[:len(witnesses):len(witnesses)], v)...))
-	if err != nil {
-		return nil, fmt.Errorf("its signature: %w", err)
-	}
-	own := false
-	for _, sig := range n.Sigs {
-		if sig.Name == v.Name() && sig.Hash == v.KeyHash() {
-			own = true
-		} else {
-			cosigned = append(cosigned, sig.Name)
-		}
-	}
-	if !own || v.Name() != c.origin {
+	if _, err := note.Open(c.text, note.VerifierList(v)); err != nil || v.Name() != c.origin {
 		return nil, fmt.Errorf("its signature: not by %s", vkey)
+	}
+	var unverified *note.UnverifiedNoteError
+	n, err := note.Open(c.text, note.VerifierList(witnesses...))
+	if errors.As(err, &unverified) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the signature of a witness: %w", err)
+	}
+	for _, sig := range n.Sigs {
+		cosigned = append(cosigned, sig.Name)
 	}
 	return cosigned, nil
 }
@@ -91,7 +91,10 @@ func witnessVerifiers(vkeys []string) ([]note.Verifier, error) {
 		if err != nil {
 			return nil, fmt.Errorf("audit: witness: %w", err)
 		}
-		list = append(list, v)
+		same := func(w note.Verifier) bool { return w.Name() == v.Name() && w.KeyHash() == v.KeyHash() }
+		if !slices.ContainsFunc(list, same) { // one that is given twice is one
+			list = append(list, v)
+		}
 	}
 	return list, nil
 }

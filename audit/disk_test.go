@@ -269,6 +269,8 @@ func (w where) Open(name string) (durable.File, error) {
 	return &handle{w.d, f}, nil
 }
 
+func (w where) View(name string) (durable.File, error) { return w.Open(name) }
+
 func (w where) Read(name string) ([]byte, error) {
 	w.d.mu.Lock()
 	defer w.d.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -37,8 +38,8 @@ const (
 const (
 	// KindCreated is the first entry of a log: its public key.
 	KindCreated Kind = "audit.created"
-	// KindRecovered follows a process that did not close the log: how many bytes of an incomplete group were cut off the
-	// journal, and the offset where they began.
+	// KindRecovered follows a process that did not close the log: how many entries before it no head had signed until then,
+	// how many bytes of an incomplete group were cut off the journal, and the offset where they began.
 	KindRecovered Kind = "audit.recovered"
 	// KindDropped says how many events were dropped since the last such entry.
 	KindDropped Kind = "audit.dropped"
@@ -94,12 +95,18 @@ func (s *scratch) free() {
 type typed interface{ kind() Kind }
 
 // appender is data that writes canonical JSON by itself.
-type appender interface{ appendJSON(dst []byte) []byte }
+type appender interface {
+	appendJSON(dst []byte) []byte
+	exact() bool // it is not nil and its integers are within ±2^53
+}
 
 // encode puts the event's data into s.data, as it will be stored.
 func (s *scratch) encode(ev *Event, redact func(Kind, []byte) ([]byte, error)) error {
 	if ev.Kind == "" {
 		if t, ok := ev.Data.(typed); ok {
+			if v := reflect.ValueOf(t); v.Kind() == reflect.Pointer && v.IsNil() {
+				return fmt.Errorf("audit: data of an event is a nil %T", t)
+			}
 			ev.Kind = t.kind()
 		}
 	}
@@ -117,6 +124,9 @@ func (s *scratch) encodeData(ev *Event, redact func(Kind, []byte) ([]byte, error
 	var raw []byte
 	switch data := ev.Data.(type) {
 	case appender:
+		if !data.exact() {
+			return fmt.Errorf("audit: data of %s event: nil, or an integer beyond ±2^53", ev.Kind)
+		}
 		s.data = data.appendJSON(s.data[:0])
 		return s.finish(ev, redact)
 	case json.RawMessage:

@@ -134,7 +134,7 @@ func (l *Log) heal() {
 		l.signers = l.signers[:len(l.signers)-1]
 	}
 	close(l.healed)
-	l.tellRecovered(src.found, failed)
+	l.tellRecovered(src.found, 0, failed)
 }
 
 func (l *Log) openJournal(src *source, accept func() error) (*journal.Journal, error) {
@@ -153,16 +153,18 @@ func (l *Log) openJournal(src *source, accept func() error) (*journal.Journal, e
 
 // recoveredData is the data of KindRecovered.
 type recoveredData struct {
-	Cut    int64  `json:"cut"`
-	Offset int64  `json:"offset"`
-	Error  string `json:"error,omitempty"`
+	// Adopted is how many entries before this one no head had signed, whoever wrote them.
+	Adopted uint64 `json:"adopted,omitempty"`
+	Cut     int64  `json:"cut"`
+	Offset  int64  `json:"offset"`
+	Error   string `json:"error,omitempty"`
 }
 
 // tellRecovered records that the journal had to be opened anew, and why if the log has lived on. The lock must be held.
-func (l *Log) tellRecovered(found journal.Recovery, failed error) {
+func (l *Log) tellRecovered(found journal.Recovery, adopted uint64, failed error) {
 	s := scratches.Get().(*scratch)
 	defer s.free()
-	data := recoveredData{Cut: found.Cut, Offset: found.Offset}
+	data := recoveredData{Adopted: adopted, Cut: found.Cut, Offset: found.Offset}
 	if failed != nil {
 		data.Error = errorText(failed)
 	}
@@ -170,5 +172,5 @@ func (l *Log) tellRecovered(found journal.Recovery, failed error) {
 	if s.encodeData(&ev, nil) == nil {
 		_, _ = l.stage(time.Time{}, "", &ev, s) // a failure shows at the next entry
 	}
-	l.logger.Warn("audit: log was recovered", "path", l.path, "cut", found.Cut, "offset", found.Offset)
+	l.logger.Warn("audit: log was recovered", "path", l.path, "adopted", adopted, "cut", found.Cut, "offset", found.Offset)
 }

@@ -102,15 +102,19 @@ func (k *keyring) add(h handover) error {
 
 // at returns the key that signs the head of so many entries.
 func (k keyring) at(size uint64) string {
-	for i := len(k) - 1; i > 0; i-- {
-		if k[i].Seq <= size {
-			return k[i].Key
-		}
+	if k = k.upTo(size); len(k) > 0 {
+		return k[len(k)-1].Key
 	}
-	if len(k) == 0 {
-		return ""
+	return ""
+}
+
+// upTo returns the keys up to the one that signs the head of so many entries.
+func (k keyring) upTo(size uint64) keyring {
+	n := len(k)
+	for n > 1 && k[n-1].Seq > size {
+		n--
 	}
-	return k[0].Key
+	return k[:n]
 }
 
 // trusted says whether one of the given keys, or one that it handed over to, signs the log now.

@@ -32,6 +32,23 @@ func (s *Step) appendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
+func (s *Step) exact() bool {
+	return s != nil && s.Batch <= 1<<53 && within(int64(s.Attempt), int64(s.Run), int64(s.Wait))
+}
+
+func (b *Batch) exact() bool {
+	return b != nil && b.Batch <= 1<<53 && within(int64(b.Attempts), int64(b.Run), int64(b.Wait))
+}
+
+func within(list ...int64) bool {
+	for _, v := range list {
+		if v > 1<<53 || v < -1<<53 {
+			return false
+		}
+	}
+	return true
+}
+
 // Batch is the data of a batch that ended. Times are in nanoseconds.
 type Batch struct {
 	Batch    uint64        `json:"batch"`

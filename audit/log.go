@@ -102,6 +102,7 @@ type Log struct {
 	healed  chan struct{}
 	rescued source // what the journal had when it had healed
 	open    bool
+	shorten bool // the journal has to be compacted with the next head
 }
 
 // signerAt is a key and the first head that it signs.

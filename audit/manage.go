@@ -37,13 +37,21 @@ func (l *Log) Prune(ctx context.Context, before uint64, reason string) (through 
 	}
 	through = min(before-min(before, 1), head.Size)
 	through -= through % tileWidth
-	if through <= done {
-		return done, nil
+	if through <= done { // what a crash left is removed
+		through = done
+	}
+	if through == 0 {
+		return 0, nil
 	}
 	data := prunedData{Through: through, Reason: oneLine(reason, maxErrorText), Keys: l.keyring(head.Size)}
-	if _, err := l.appendOwn(ctx, KindPruned, data, nil); err != nil {
-		return done, err
+	if through > done {
+		if _, err := l.appendOwn(ctx, KindPruned, data, nil); err != nil {
+			return done, err
+		}
 	}
+	l.mu.Lock()
+	l.shorten = true // what is deleted must not stay in the journal
+	l.mu.Unlock()
 	if _, err := l.Checkpoint(ctx); err != nil && !errors.Is(err, ErrWitness) {
 		return done, err
 	}
@@ -114,11 +122,25 @@ func (l *Log) RotateKey(ctx context.Context, key crypto.Signer) error {
 	defer l.build.Unlock()
 	l.mu.Lock()
 	old := l.signers[len(l.signers)-1].signer
+	err := l.refusal()
 	l.mu.Unlock()
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return fmt.Errorf("audit: rotate key: %w", err)
+	}
 	own := key == nil
 	if own {
 		if l.opts.Key != nil {
 			return fmt.Errorf("%w: a log with Options.Key needs another one to rotate to", ErrKey)
+		}
+		if k, err := readKey(l.root, nextKeyName); err == nil { // a rotation that was cut short may have put it in force
+			if s, err := newKeySigner(k, old.name); err == nil && s.verifier == old.verifier {
+				if err := errors.Join(l.root.Rename(nextKeyName, keyName), l.root.Sync()); err != nil {
+					return fmt.Errorf("audit: %w", err)
+				}
+			}
 		}
 		k, err := newKey(l.root, nextKeyName)
 		if err != nil {

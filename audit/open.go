@@ -216,8 +216,9 @@ func (l *Log) settle(s *scanner) error {
 	if s.src.end == 0 {
 		l.tellCreated()
 	}
-	if s.src.end > 0 && !found.Clean || found.Cut > 0 {
-		l.tellRecovered(found, nil)
+	adopted := s.src.end - min(s.src.end, s.signed())
+	if s.src.end > 0 && !found.Clean || found.Cut > 0 || adopted > 0 {
+		l.tellRecovered(found, adopted, nil)
 	}
 	changed := l.next-1 > s.signed()
 	l.mu.Unlock()

@@ -31,6 +31,8 @@ type scanner struct {
 	start  tree    // at src.base
 	keys   keyring // empty while not known
 	pruned uint64  // entries that were deleted, as the log says
+	before uint64  // those of them that the entries in front of the journal say, if these are not read
+	prunes []prune // what entries say of it
 	gone   uint64  // entries that are missing
 	err    error   // of a tile, or of the end
 
@@ -108,6 +110,7 @@ func (s *scanner) begin() error {
 	}
 	if s.start = start; s.quick {
 		s.tree, s.keys, s.pruned = start.copy(), s.src.state.Keys, s.src.state.Pruned
+		s.before = s.pruned
 		for len(s.heads) > 0 && s.heads[0].Size < start.size {
 			s.heads = s.heads[1:] // not to be told without the tiles
 		}
@@ -285,7 +288,10 @@ func (s *scanner) own(e *Entry) error {
 		if p.Through%tileWidth != 0 || p.Through >= e.Seq {
 			return fmt.Errorf("it deletes up to entry %d", p.Through)
 		}
-		s.pruned = max(s.pruned, p.Through)
+		if e.Seq <= s.signed() { // it is signed before anything is deleted
+			s.prunes = append(s.prunes, prune{e.Seq, p.Through})
+			s.pruned = max(s.pruned, p.Through)
+		}
 		var chain keyring
 		for _, h := range p.Keys {
 			if err := chain.add(h); err != nil {
@@ -296,8 +302,33 @@ func (s *scanner) own(e *Entry) error {
 			return errors.New("it names other keys")
 		}
 		s.keys = chain
+	case KindRecovered:
+		var r recoveredData
+		if err := json.Unmarshal(e.Data, &r); err != nil {
+			return err
+		}
+		s.adopt(e.Seq - min(e.Seq, r.Adopted))
 	}
 	return nil
+}
+
+// prune is a record that entries were deleted.
+type prune struct{ seq, through uint64 }
+
+// adopt makes void what entries from a number on say of deletions: they were not signed by the process that wrote them,
+// which deletes nothing before, so that anybody who can write to the directory may have put them there.
+func (s *scanner) adopt(from uint64) {
+	n := len(s.prunes)
+	for n > 0 && s.prunes[n-1].seq >= from {
+		n--
+	}
+	if n == len(s.prunes) {
+		return
+	}
+	s.prunes, s.pruned = s.prunes[:n], s.before
+	for _, p := range s.prunes {
+		s.pruned = max(s.pruned, p.through)
+	}
 }
 
 // finish judges a log that was read to its end.

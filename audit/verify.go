@@ -56,6 +56,9 @@ func verify(root durable.Dir, path string, trust Trust, yield func(*Entry) bool)
 	if err != nil {
 		return rep, err
 	}
+	if trust.Quorum < 0 || trust.Quorum > len(witnesses) {
+		return rep, fmt.Errorf("audit: Trust.Quorum is %d of %d witnesses", trust.Quorum, len(witnesses))
+	}
 	heads := trust.Heads
 	witnessed, err := readWitnessed(root, path)
 	if err != nil {
@@ -90,7 +93,7 @@ func verify(root durable.Dir, path string, trust Trust, yield func(*Entry) bool)
 	if s.checkpoint != nil {
 		rep.Signed, rep.Key = s.checkpoint.head, s.keys.at(s.checkpoint.head.Size)
 	}
-	if !s.keys.trusted(trust.Keys) {
+	if !s.keys.upTo(s.signed()).trusted(trust.Keys) || s.checkpoint == nil && len(trust.Keys) > 0 {
 		return rep, fmt.Errorf("%w: %s is signed by %s, which none of the trusted keys has handed over to", ErrKey, path, rep.Key)
 	}
 	return rep, rep.witnesses(s, witnessed, witnesses, trust.Quorum)
@@ -106,14 +109,17 @@ func (rep *Report) witnesses(s *scanner, witnessed *signedHead, known []note.Ver
 			continue
 		}
 		names, err := c.verify(s.keys.at(c.head.Size), known)
-		if err != nil {
+		if err != nil && c == witnessed {
 			return s.damaged(witnessedName, 0, 0, err.Error())
+		}
+		if err != nil {
+			return s.damaged(checkpointName, 0, 0, err.Error())
 		}
 		if len(names) > 0 {
 			rep.Witnessed, rep.Cosigned = c.head, names
 		}
 	}
-	if quorum <= 0 {
+	if quorum == 0 {
 		quorum = len(known)
 	}
 	if len(known) > 0 && len(rep.Cosigned) < quorum {

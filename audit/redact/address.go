@@ -42,16 +42,6 @@ func (r *Redactor) address(s string, at, i, from int) (span, bool) {
 	if !r.on(Email) {
 		return span{}, false
 	}
-	start := at
-	for start > from && isLocalByte(s[start-1]) {
-		start--
-	}
-	for start < at && strings.IndexByte("._%+-'/=", s[start]) >= 0 {
-		start++
-	}
-	if start == at {
-		return span{}, false
-	}
 	end := 0 // of the longest domain so far
 	for label := i; ; {
 		j, letters := label, true
@@ -73,7 +63,17 @@ func (r *Redactor) address(s string, at, i, from int) (span, bool) {
 	for end > 0 && s[end-1] == '-' {
 		end--
 	}
-	if end == 0 || s[start:at] == "git" && end < len(s) && s[end] == ':' {
+	if end == 0 { // before the local part, which is looked for only once then
+		return span{}, false
+	}
+	start := at
+	for start > from && isLocalByte(s[start-1]) {
+		start--
+	}
+	for start < at && strings.IndexByte("._%+-'/=", s[start]) >= 0 {
+		start++
+	}
+	if start == at || s[start:at] == "git" && end < len(s) && s[end] == ':' {
 		return span{}, false
 	}
 	return span{start, end, Email}, true

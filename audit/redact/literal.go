@@ -153,7 +153,7 @@ func findJWT(_ *Redactor, s string, i, from int) (span, bool) {
 	end, parts := start, 0
 	for {
 		j := end
-		for j < len(s) && isTokenByte(s[j]) {
+		for j < len(s) && isTokenByte(s[j]) && (parts > 0 || j-end < 16*maxBody) {
 			j++
 		}
 		if parts < 2 && j-end < 8 && (parts == 0 || j >= len(s) || s[j] != '.') {

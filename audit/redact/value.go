@@ -10,7 +10,6 @@ import (
 	"reflect"
 	"strconv"
 	"time"
-	"unicode/utf8"
 )
 
 const (
@@ -271,7 +270,7 @@ func (w *walk) encoded(v reflect.Value, depth int) bool {
 		}
 	case []byte:
 		clean := x
-		if utf8.Valid(x) && w.r.Has(string(x)) {
+		if w.r.Has(string(x)) {
 			clean = w.r.Append(nil, string(x))
 		}
 		w.dst = append(w.dst, '"')

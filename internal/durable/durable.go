@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // ErrLocked is matched by the error of Lock while somebody else holds the directory.
@@ -27,6 +28,9 @@ type File interface {
 	Sync() error
 }
 
+// MaxRead is the largest file that Read returns, in bytes.
+const MaxRead = 64 << 20
+
 // Dir is a directory. Names have no slashes.
 type Dir interface {
 	// Lock creates the directory if there is none, and takes it for the holder of the Closer alone.
@@ -37,9 +41,11 @@ type Dir interface {
 	Sub(name string) Dir
 	// Open opens a file to read and write. Its error matches fs.ErrNotExist if there is none.
 	Open(name string) (File, error)
+	// View opens a file to read, whoever may write it. Its error matches fs.ErrNotExist if there is none.
+	View(name string) (File, error)
 	// Create makes a file with mode 0600 that must not exist.
 	Create(name string) (File, error)
-	// Read returns the content of a file. Its error matches fs.ErrNotExist if there is none.
+	// Read returns the content of a regular file of at most MaxRead bytes. Its error matches fs.ErrNotExist if there is none.
 	Read(name string) ([]byte, error)
 	// Names lists the directory in order. Its error matches fs.ErrNotExist if there is none. Those of directories end in
 	// a slash.
@@ -134,7 +140,51 @@ func (d OS) Create(name string) (File, error) {
 }
 
 // Read implements [Dir].
-func (d OS) Read(name string) ([]byte, error) { return os.ReadFile(d.path(name)) }
+func (d OS) Read(name string) ([]byte, error) {
+	f, err := viewRegular(d.path(name))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > MaxRead {
+		return nil, fmt.Errorf("%s has %d bytes, at most %d are read", d.path(name), info.Size(), MaxRead)
+	}
+	content := make([]byte, info.Size())
+	n, err := f.ReadAt(content, 0)
+	if err == io.EOF { // it was cut meanwhile
+		err = nil
+	}
+	return content[:n], err
+}
+
+// View implements [Dir].
+func (d OS) View(name string) (File, error) {
+	f, err := viewRegular(d.path(name))
+	if err != nil {
+		return nil, err
+	}
+	return osFile{f}, nil
+}
+
+// viewRegular opens a file to read, without waiting for what may never come, as a named pipe would.
+func viewRegular(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
 
 // Names implements [Dir].
 func (d OS) Names() ([]string, error) {

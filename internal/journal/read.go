@@ -13,7 +13,7 @@ import (
 // journal.
 func Read(d durable.Dir, path string, fn func(Entry) error) (Recovery, error) {
 	path = filepath.Join(path, fileName)
-	f, err := asFile(d.Open(fileName))
+	f, err := asFile(d.View(fileName))
 	if err != nil {
 		return Recovery{}, fmt.Errorf("journal: read %s: %w", path, err)
 	}

@@ -223,6 +223,9 @@ func (d *Disk) Read(name string) ([]byte, error) {
 	return content, nil
 }
 
+// View opens a file.
+func (d *Disk) View(name string) (durable.File, error) { return d.Open(name) }
+
 // Open opens a file.
 func (d *Disk) Open(name string) (durable.File, error) {
 	d.mu.Lock()
