@@ -73,7 +73,9 @@ func (c *signedHead) verify(vkey string, witnesses []note.Verifier) (cosigned []
 		return nil, fmt.Errorf("the signature of a witness: %w", err)
 	}
 	for _, sig := range n.Sigs {
-		cosigned = append(cosigned, sig.Name)
+		if sig.Name != v.Name() || sig.Hash != v.KeyHash() { // a log is no witness of its own
+			cosigned = append(cosigned, sig.Name)
+		}
 	}
 	return cosigned, nil
 }

@@ -20,7 +20,8 @@
 //
 // # What is not
 //
-// Until it is signed an entry is protected by checksums, against accidents and not against people; and if the very last
+// Until it is signed an entry is protected by checksums, against accidents and not against people: Open signs what it finds
+// behind the last head, and records how many entries that were. If the very last
 // group of entries rots on the disk before it is signed, it looks like one that a crash left incomplete: it is cut, and
 // that is on record. Who holds the key can write another log from its beginning. And an older copy of the whole directory, its own signed head included, is a valid
 // log: nothing in it says that there was more. A [Head] kept out of reach of that party (with the model, in a ticket)

@@ -76,6 +76,14 @@ func (e *DamageError) Error() string {
 // Permanent is true: reading again does not help.
 func (e *DamageError) Permanent() bool { return true }
 
+// fileError is the error of reading a file of a log that is there: one that is a directory or a pipe, or huge, is damage.
+func fileError(path string, err error) error {
+	if errors.Is(err, durable.ErrIrregular) {
+		return &DamageError{Path: path, Reason: "it is not a regular file of a reasonable size"}
+	}
+	return fmt.Errorf("audit: %w", err)
+}
+
 // HeadError says that a log does not begin with the entries that it once had: it was cut, or rewritten.
 type HeadError struct {
 	Path string // the directory
@@ -113,6 +121,11 @@ func clip(s string, limit int) string {
 // oneLine makes a text of unknown origin safe to show on one line: what is not printable (line ends, terminal escapes,
 // direction marks, invalid UTF-8) is escaped, and the text is cut to at most about limit bytes first.
 func oneLine(s string, limit int) string {
+	if len(s) > limit { // not within a word: half a secret is one that redaction does not know
+		if i := strings.LastIndexAny(s[:limit], " \t\r\n"); i > 0 {
+			limit = i
+		}
+	}
 	s = clip(s, limit)
 	clean := func(r rune) bool { return r != utf8.RuneError && unicode.IsPrint(r) }
 	if strings.IndexFunc(s, func(r rune) bool { return !clean(r) }) < 0 {

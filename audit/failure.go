@@ -56,6 +56,15 @@ func (l *Log) outage(ctx context.Context, err error) (again bool, _ error) {
 	switch {
 	case l.opts.OnFailure == Drop:
 		return false, l.drop(err)
+	case errors.Is(err, errBehind) && l.opts.OnFailure == Block && !fatal:
+		again := time.NewTimer(healFirst) // the keeper tries as often
+		defer again.Stop()
+		select {
+		case <-again.C:
+			return true, nil
+		case <-ctx.Done():
+			return false, fmt.Errorf("%w: %w", err, ctx.Err())
+		}
 	case errors.Is(err, errBehind):
 		return false, err
 	case failed == nil:

@@ -27,7 +27,8 @@ type Options struct {
 	// OnFailure says what becomes of events while the disk is full or fails.
 	OnFailure Policy
 	// Redact, if not nil, is given the data of each event as canonical JSON, before it is hashed or stored, and returns
-	// what to store instead. Its error refuses the event. It may be called from several goroutines at once.
+	// what to store instead. Its error refuses the event. It may be called from several goroutines at once. It is not
+	// given the kind, run and correlation id of an event, nor the reason of Prune: these are names, not places for data.
 	Redact func(kind Kind, data []byte) ([]byte, error)
 	// Witness, if not nil, signs heads too. WitnessTimeout bounds how long it may take: 5 s if zero.
 	Witness        Witness
@@ -45,7 +46,8 @@ type Options struct {
 type Policy int
 
 const (
-	// Fail makes Append return a [*PoisonedError], until the log is opened anew.
+	// Fail makes Append return a [*PoisonedError], until the log is opened anew; and a passing error while more than 64 MiB
+	// wait for tiles that cannot be written.
 	Fail Policy = iota
 	// Block makes Append wait until its context ends, or the log has healed: it tries to, again and again. An entry that
 	// had reached the disk before the failure is not written twice.

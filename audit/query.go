@@ -9,6 +9,7 @@ import (
 	"iter"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -94,8 +95,11 @@ func ExportCSV(w io.Writer, entries iter.Seq2[Entry, error]) error {
 
 // unformula puts a quote before what a spreadsheet would calculate.
 func unformula(s string) string {
-	if s != "" && (s[0] == '=' || s[0] == '+' || s[0] == '@' || s[0] == '-' && len(s) > 1 && (s[1] < '0' || s[1] > '9')) {
-		return "'" + s
+	if s == "" || strings.IndexByte("=+-@", s[0]) < 0 {
+		return s
 	}
-	return s
+	if _, err := strconv.ParseFloat(s, 64); err == nil && s[0] == '-' {
+		return s
+	}
+	return "'" + s
 }

@@ -78,7 +78,7 @@ func (s *scanner) list() (err error) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("audit: %w", err)
+		return fileError(filepath.Join(s.path, checkpointName), err)
 	}
 	c, err := parseCheckpoint(text)
 	if err != nil || c.head.Size == 0 {
@@ -237,7 +237,7 @@ func (s *scanner) load() error {
 	case errors.Is(b.err, fs.ErrNotExist):
 		return s.damaged(s.file, n+1, 0, "it is missing")
 	case b.err != nil:
-		return fmt.Errorf("audit: %w", b.err)
+		return fileError(filepath.Join(s.path, s.file), b.err)
 	case len(b.content) == 0:
 		return s.damaged(s.file, n+1, 0, "it is empty")
 	}
@@ -250,7 +250,7 @@ func (s *scanner) skip(index uint64) error {
 	p := place{0, index, tileWidth}
 	content, err := p.read(s.root)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("audit: %w", err)
+		return fileError(filepath.Join(s.path, p.String()), err)
 	}
 	if len(content) != tileWidth*len(Hash{}) {
 		return s.damaged(s.file, s.tree.size+1, 0, "it is missing, and so are its hashes")
@@ -456,7 +456,7 @@ func (s *scanner) same(p place, want []byte, needed bool) error {
 		return s.damaged(p.String(), s.tree.size, 0, "it is missing")
 	}
 	if err != nil {
-		return fmt.Errorf("audit: %w", err)
+		return fileError(filepath.Join(s.path, p.String()), err)
 	}
 	if bytes.Equal(content, want) {
 		return nil

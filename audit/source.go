@@ -57,19 +57,22 @@ type source struct {
 }
 
 func (s *source) replay(e journal.Entry) error {
+	bad := func(reason string) error {
+		return &DamageError{Path: filepath.Join(journalName, journalName), Seq: e.Seq, Reason: reason}
+	}
 	if !e.Snapshot {
 		if len(e.Payload) > maxEntry {
-			return errForm
+			return bad(errForm.Error())
 		}
 		s.tail = appendBundled(s.tail, e.Payload)
 		s.end = e.Seq
 		return nil
 	}
 	if err := json.Unmarshal(e.Payload, &s.state); err != nil {
-		return fmt.Errorf("snapshot: %w", err)
+		return bad("its snapshot is no state of a log")
 	}
 	if s.state.Head.Size != e.Seq || e.Seq%tileWidth != 0 {
-		return fmt.Errorf("the snapshot is of %d entries", s.state.Head.Size)
+		return bad(fmt.Sprintf("its snapshot is of %d entries", s.state.Head.Size))
 	}
 	s.base, s.end = e.Seq, e.Seq
 	return nil
@@ -92,8 +95,12 @@ func journalError(err error) error {
 	if errors.As(err, &damage) {
 		return &DamageError{Path: damage.Path, Seq: damage.Seq, Offset: damage.Offset, Reason: damage.Reason}
 	}
+	var own *DamageError // of replay
+	if errors.As(err, &own) {
+		return own
+	}
 	if err != nil {
-		return fmt.Errorf("audit: %w", err)
+		return fileError(journalName, err)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -154,7 +155,7 @@ func readWitnessed(root durable.Dir, path string) (*signedHead, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("audit: %w", err)
+		return nil, fileError(filepath.Join(path, witnessedName), err)
 	}
 	c, err := parseCheckpoint(text)
 	if err != nil || c.head.Size == 0 {

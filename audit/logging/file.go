@@ -37,7 +37,7 @@ type FileConfig struct {
 // FileStats of a File.
 type FileStats struct {
 	Written   uint64 // records
-	Failed    uint64 // records that could not be written whole; no part of them is left, if that could be undone
+	Failed    uint64 // records that could not be written whole, of which no part is left if that could be undone, or not synced
 	Rotations uint64
 	Removed   uint64 // rotated files
 	Troubles  uint64 // rotations, removals and syncs of names that failed; no record was lost to them

@@ -21,8 +21,10 @@
 //
 // # What is not
 //
-// A password after "is" or a space, a value that was encoded, encrypted or split, an unquoted value behind its first white
-// space, names and postal addresses of people, IP addresses. A secret that has no form, such as a password, is found only
+// A password after "is" or a space, or on the line after its name; one whose separator is itself a %-escape ("password%3D");
+// the words of a command line such as "-u user:word"; the value of a pair {"name": "password", "value": …}; a user and password
+// in an address without a scheme; a value that was encoded, encrypted or split; an unquoted value behind its first white
+// space; names and postal addresses of people; IP addresses. A secret that has no form, such as a password, is found only
 // by its key or as one of [Config].Secrets. Redaction is the last line: what must not be logged is best not passed.
 //
 // # Speed

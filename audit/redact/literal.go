@@ -144,16 +144,25 @@ func builtins() []literal {
 	return list
 }
 
+// maxGlued is how many bytes without a break may stand in front of a token, as in "id-eyJ".
+const maxGlued = 64
+
 // findJWT finds a token in the compact serialization of RFC 7515 or RFC 7516. s[i] is the 'y' of "eyJ".
 func findJWT(_ *Redactor, s string, i, from int) (span, bool) {
 	start := i - 1
 	if start < from || !strings.HasPrefix(s[start:], "eyJ") || inWord(s, start) {
 		return span{}, false
 	}
+	run := start // of bytes that a token may have: each is read to its end for a few places in it only, or time would be quadratic
+	for run > from && isTokenByte(s[run-1]) {
+		if run--; start-run > maxGlued {
+			return span{}, false
+		}
+	}
 	end, parts := start, 0
 	for {
 		j := end
-		for j < len(s) && isTokenByte(s[j]) && (parts > 0 || j-end < 16*maxBody) {
+		for j < len(s) && isTokenByte(s[j]) {
 			j++
 		}
 		if parts < 2 && j-end < 8 && (parts == 0 || j >= len(s) || s[j] != '.') {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -118,12 +119,16 @@ type Client struct {
 	http     *http.Client
 }
 
-// NewClient returns a client of the witness with the given public key at a URL, without the trailing "/add-checkpoint". A
-// nil http.Client uses the default one: the context bounds the wait.
+// NewClient returns a client of the witness with the given public key at a URL, without the trailing "/add-checkpoint". The
+// URL is one of https, or of this machine: the size that a witness says it has signed is not itself signed, and one beyond
+// that of the log ends the log, since it was cut then. A nil http.Client uses the default one: the context bounds the wait.
 func NewClient(prefix, key string, client *http.Client) (*Client, error) {
 	u, err := url.Parse(prefix)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, errors.New("witness: the URL is not http(s)://host/path without user, query and fragment")
+	}
+	if ip := net.ParseIP(u.Hostname()); u.Scheme != "https" && u.Hostname() != "localhost" && !ip.IsLoopback() {
+		return nil, fmt.Errorf("witness: %s is not asked by http, use https", u.Host)
 	}
 	v, err := cosignature.NewVerifier(key)
 	if err != nil {

@@ -110,7 +110,9 @@ func TestNewClientRefuses(t *testing.T) {
 		require.ErrorContains(t, err, "witness: the URL")
 		require.NotContains(t, err.Error(), "secret")
 	}
-	_, err := NewClient("http://h", "x", nil)
+	_, err := NewClient("http://witness.example.com", w.Key(), nil)
+	require.ErrorContains(t, err, "https")
+	_, err = NewClient("https://h", "x", nil)
 	require.ErrorContains(t, err, "witness: key")
 }
 

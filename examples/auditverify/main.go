@@ -14,11 +14,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/mod/sumdb/note"
 
 	"github.com/surefoot-ml/surefoot/audit"
 )
@@ -59,12 +60,34 @@ func run(args []string, out, errs io.Writer) int {
 	}
 	flags := flag.NewFlagSet("auditverify "+name, flag.ContinueOnError)
 	flags.SetOutput(errs)
-	err := command(flags, args, out)
-	if err == nil || errors.Is(err, flag.ErrHelp) {
+	checked := &checkedWriter{w: out}
+	err := command(flags, args, checked)
+	if errors.Is(err, flag.ErrHelp) { // no verdict
+		return unknown
+	}
+	if err == nil && checked.err != nil {
+		fmt.Fprintln(errs, "auditverify: write:", checked.err)
+		return unknown
+	}
+	if err == nil {
 		return passed
 	}
 	fmt.Fprintln(errs, "auditverify:", err)
 	return verdict(err)
+}
+
+// checkedWriter keeps the first error, so that no command has to look at each line.
+type checkedWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (c *checkedWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	if c.err == nil {
+		c.err = err
+	}
+	return n, err
 }
 
 // verdict tells a log that does not pass from one that could not be read.
@@ -95,10 +118,22 @@ func (t *texts) Set(s string) error {
 	return nil
 }
 
+// keys is texts of which each is a public key.
+type keys texts
+
+func (k *keys) String() string { return (*texts)(k).String() }
+
+func (k *keys) Set(s string) error {
+	if _, err := note.NewVerifier(s); err != nil {
+		return err
+	}
+	return (*texts)(k).Set(s)
+}
+
 // trust adds the flags of what is known from elsewhere.
 func trust(flags *flag.FlagSet) *audit.Trust {
 	var t audit.Trust
-	flags.Var((*texts)(&t.Keys), "key", "a public `key` of the log, or one that handed over to it (repeatable)")
+	flags.Var((*keys)(&t.Keys), "key", "a public `key` of the log, or one that handed over to it (repeatable)")
 	flags.Func("head", "a `head` that the log once had, as size:hash (repeatable)", func(s string) error {
 		h, err := audit.ParseHead(s)
 		t.Heads = append(t.Heads, h)
@@ -245,10 +280,7 @@ func prove(flags *flag.FlagSet, args []string, out io.Writer) error {
 	}
 	p, err := audit.Prove(path, *seq)
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		return &proofError{err}
+		return err
 	}
 	text, err := p.MarshalText()
 	if err != nil {
@@ -259,13 +291,13 @@ func prove(flags *flag.FlagSet, args []string, out io.Writer) error {
 }
 
 func check(flags *flag.FlagSet, args []string, out io.Writer) error {
-	var keys texts
-	flags.Var(&keys, "key", "a public `key` of the log (repeatable)")
+	var trusted keys
+	flags.Var(&trusted, "key", "a public `key` of the log (repeatable)")
 	path, err := parse(flags, args)
 	if err != nil {
 		return err
 	}
-	if len(keys) == 0 {
+	if len(trusted) == 0 {
 		return errors.New("check needs -key")
 	}
 	text, err := os.ReadFile(path)
@@ -276,7 +308,7 @@ func check(flags *flag.FlagSet, args []string, out io.Writer) error {
 	if err := p.UnmarshalText(text); err != nil {
 		return &proofError{err}
 	}
-	e, head, err := p.Check(keys...)
+	e, head, err := p.Check(trusted...)
 	if err != nil {
 		return &proofError{err}
 	}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,7 +72,7 @@ func TestVerify(t *testing.T) {
 	require.Contains(t, errs, "it was cut")
 	_, errs = call(t, failed, "verify", "-head", "400:"+strings.SplitN(head, ":", 2)[1], dir)
 	require.Contains(t, errs, "was rewritten")
-	call(t, failed, "verify", "-witness", key, dir)
+	call(t, failed, "verify", "-witness", key, dir) // a log is no witness of its own
 
 	for _, args := range [][]string{
 		{}, {"unheard-of"}, {"verify"}, {"verify", dir, dir}, {"verify", "-x", dir}, {"verify", "-head", "x", dir},
@@ -79,7 +81,11 @@ func TestVerify(t *testing.T) {
 	} {
 		call(t, unknown, args...)
 	}
-	call(t, passed, "verify", "-h")
+	call(t, unknown, "verify", "-h")
+	call(t, unknown, "verify", "-key", "garbage", dir)
+	call(t, unknown, "verify", "-quorum", "3", dir)
+	require.Equal(t, unknown, run([]string{"list", dir}, fullDisk{}, io.Discard), "nothing was shown")
+	require.Equal(t, unknown, run([]string{"verify", dir}, fullDisk{}, io.Discard))
 
 	path := filepath.Join(dir, "tile", "entries", "000")
 	text, err := os.ReadFile(path)
@@ -92,6 +98,30 @@ func TestVerify(t *testing.T) {
 		require.Contains(t, errs, path+" is damaged at entry")
 	}
 }
+
+// TestHostileFiles: what is no file at all is damage, and keeps nobody waiting.
+func TestHostileFiles(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"checkpoint", "tile/entries/000", "tile/0/000"} {
+		dir, _, _ := written(t)
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		require.NoError(t, os.Remove(path))
+		require.NoError(t, os.Mkdir(path, 0o700))
+		_, errs := call(t, failed, "verify", dir)
+		require.Contains(t, errs, "regular file", name)
+		require.NoError(t, os.Remove(path))
+		f, err := os.Create(path)
+		require.NoError(t, err)
+		require.NoError(t, f.Truncate(3<<30))
+		require.NoError(t, f.Close())
+		call(t, failed, "verify", dir)
+	}
+}
+
+// fullDisk takes nothing.
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("disk full") }
 
 func TestListAndExport(t *testing.T) {
 	t.Parallel()
@@ -135,5 +165,7 @@ func TestProve(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(bad), 0o600))
 		call(t, failed, "check", "-key", key, path)
 	}
-	call(t, failed, "prove", "-seq", "501", dir)
+	call(t, unknown, "prove", "-seq", "501", dir)
+	call(t, unknown, "prove", dir)
+	call(t, unknown, "check", "-key", "garbage", path)
 }

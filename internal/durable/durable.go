@@ -18,6 +18,9 @@ import (
 // ErrLocked is matched by the error of Lock while somebody else holds the directory.
 var ErrLocked = errors.New("in use")
 
+// ErrIrregular is matched by the errors of Read and View for what is not a regular file, or too large to be read whole.
+var ErrIrregular = errors.New("not a regular file of a reasonable size")
+
 // File is what storage needs of an *os.File. Sync makes its content survive a loss of power.
 type File interface {
 	io.ReaderAt
@@ -151,7 +154,7 @@ func (d OS) Read(name string) ([]byte, error) {
 		return nil, err
 	}
 	if info.Size() > MaxRead {
-		return nil, fmt.Errorf("%s has %d bytes, at most %d are read", d.path(name), info.Size(), MaxRead)
+		return nil, fmt.Errorf("%s has %d bytes, at most %d are read: %w", d.path(name), info.Size(), MaxRead, ErrIrregular)
 	}
 	content := make([]byte, info.Size())
 	n, err := f.ReadAt(content, 0)
@@ -178,7 +181,7 @@ func viewRegular(path string) (*os.File, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", path)
+		err = fmt.Errorf("%s: %w", path, ErrIrregular)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
