@@ -5,6 +5,10 @@
 // this process may really use (in a container the tightest cgroup limit, without the page cache), CPU, load, swap,
 // pressure, disks, network, the container and the process itself; GPUs where a [GPUSource] is plugged in.
 //
+// To see exhaustion coming, give an [Alarm] a value and its limit: it warns in time, and says nothing of rhythms; a
+// [History] keeps a series in fixed memory. To act, a [Scaler] sizes batches, [Reservations] divide a capacity, an
+// [Emergency] takes measures until one works, and [LimitGoMemory] tells the collector of the container.
+//
 // A value that could not be measured is absent, never 0: see [Value].
 package resources
 
