@@ -210,6 +210,8 @@ type node struct {
 	count     float64
 	size      float64 // mean size of the errors
 	q         [len(levels)]float64
+	pace      float64 // of the quantiles
+	wide      float64 // by how much the outer ones are further out than those tracked, as a share
 	score     tally
 }
 
@@ -234,6 +236,7 @@ func newNodes(perHour float64) []node {
 		}
 		n := node{ahead: ahead, most: 1 / ((priorHours + priorPerHour*hours) * perHour)}
 		n.weight[xNow] = math.Pow(damping, hours)
+		n.pace, n.wide = min(1, 12/hours), .12*math.Sqrt(min(1, hours/168))
 		n.deviation = math.Sqrt(1 - n.weight[xNow]*n.weight[xNow])
 		for i := range features {
 			n.cov[i][i] = n.most
@@ -260,14 +263,15 @@ func between(nodes []node, at, ahead int) (a, b *node, share float64) {
 	return a, b, share
 }
 
-// quantile interpolates between the tracked levels.
+// quantile interpolates between the tracked levels. What is said now is compared with a value hours from now, when the tracked
+// ones will have moved on: it stands a little further out than they do.
 func (n *node) quantile(p float64) float64 {
 	i := 0
 	for i+2 < len(levels) && levels[i+1] <= p {
 		i++
 	}
 	share := min(1, max(0, (p-levels[i])/(levels[i+1]-levels[i])))
-	return n.q[i] + share*(n.q[i+1]-n.q[i])
+	return (n.q[i] + share*(n.q[i+1]-n.q[i])) * (1 + n.wide*min(1, math.Abs(p-.5)/.4))
 }
 
 // origins keeps what was said at one slot about the nodes' horizons, until it can be compared with what came.
@@ -364,7 +368,7 @@ func (n *node) track(e float64) {
 		n.size = math.Abs(n.q[len(levels)-1])
 	}
 	n.size += (math.Abs(e) - n.size) / max(n.count, 50)
-	rate := quantileRate * n.size
+	rate := quantileRate * n.pace * n.size
 	for i, p := range levels {
 		if e > n.q[i] {
 			n.q[i] += rate * p
@@ -377,4 +381,6 @@ func (n *node) track(e float64) {
 	}
 }
 
+// Errors hours ahead are known hours late and repeat each other, so that what a long horizon has seen is few independent
+// errors: its quantiles move more slowly, lest they chase the last one.
 const quantileRate = .04

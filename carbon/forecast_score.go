@@ -42,21 +42,24 @@ func (l *Learner) Scores() []Score {
 	out := make([]Score, len(l.nodes))
 	for i := range l.nodes {
 		n := &l.nodes[i]
-		t := &n.score
-		out[i] = Score{Horizon: time.Duration(n.ahead) * l.cfg.Step, Count: t.count}
-		if t.count == 0 {
-			continue
-		}
-		c := float64(t.count)
-		s := &out[i]
-		s.MAE, s.Bias = t.abs/c, t.offset/c
-		if t.sum > 0 {
-			s.WAPE = t.abs / t.sum
-		}
-		s.Cover95, s.Cover90 = float64(t.inside[0])/c, float64(t.inside[1])/c
-		s.Cover80, s.Cover50 = float64(t.inside[2])/c, float64(t.inside[3])/c
+		out[i] = n.score.score(time.Duration(n.ahead) * l.cfg.Step)
 	}
 	return out
+}
+
+func (t *tally) score(horizon time.Duration) Score {
+	s := Score{Horizon: horizon, Count: t.count}
+	if t.count == 0 {
+		return s
+	}
+	c := float64(t.count)
+	s.MAE, s.Bias = t.abs/c, t.offset/c
+	if t.sum > 0 {
+		s.WAPE = t.abs / t.sum
+	}
+	s.Cover95, s.Cover90 = float64(t.inside[0])/c, float64(t.inside[1])/c
+	s.Cover80, s.Cover50 = float64(t.inside[2])/c, float64(t.inside[3])/c
+	return s
 }
 
 // ResetScores starts the scores anew, for instance after the learner has been fed its past.

