@@ -119,6 +119,7 @@ const fallbackColumn = "Carbon Intensity gCO₂eq/kWh (LCA)"
 // 7.6, 9.6 and 10.9 % at 1, 6, 12 and 24 hours (median of eight zones, 2022).
 func TestFallbackErrors(t *testing.T) {
 	t.Parallel()
+	slowUnderRace(t)
 	sharp := 3.0
 	if os.Getenv("SUREFOOT_LONG") == "" {
 		sharp = 4 // one hour of five is a sample
@@ -202,6 +203,7 @@ func fallbackForecast(v float64, from time.Time) Reading {
 // TestFallbackNeighbour: the scaled neighbour is as good as measured before, never as bad as a raw one, and knows how good.
 func TestFallbackNeighbour(t *testing.T) {
 	t.Parallel()
+	slowUnderRace(t)
 	for zone, c := range map[string]struct {
 		neighbour string
 		most      float64
@@ -235,6 +237,7 @@ func TestFallbackNeighbour(t *testing.T) {
 // of the made-up forecasts are correlated over hours, as real ones are.
 func TestFallbackBlends(t *testing.T) {
 	t.Parallel()
+	slowUnderRace(t)
 	v := dev(t, "GB")
 	level := mean(v)
 	for name, c := range map[string]struct{ size, bias float64 }{"official": {.18, 0}, "poor": {.6, .5}, "perfect": {0, 0}} {
@@ -287,6 +290,7 @@ func TestFallbackBlends(t *testing.T) {
 // gap is 288 hours long (289 from value to value). Nothing is counted twice, nothing is filled with zeros, and the age is that of the last real value.
 func TestFallbackPolledFeed(t *testing.T) {
 	t.Parallel()
+	slowUnderRace(t)
 	tr := realTrace(t, "em_pollog_US-CAL-CISO_2021-10_2022-12.csv.gz", TraceOptions{Zone: "US-CAL-CISO", ZoneColumn: "zone_name", TimeColumn: "zone_datetime", ValueColumn: "carbon_intensity_avg"})
 	f, twice := fallbackOf(t, "US-CAL-CISO"), fallbackOf(t, "US-CAL-CISO")
 	var gap, filled int

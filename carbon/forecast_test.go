@@ -33,6 +33,7 @@ func taught(t testing.TB, step time.Duration, hours int) *Learner {
 // TestForecastBeatsTheUsualDay compares the learner with the climatology and with the last value on the wave, at every step.
 func TestForecastBeatsTheUsualDay(t *testing.T) {
 	t.Parallel()
+	slowUnderRace(t)
 	for _, step := range []time.Duration{5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour} {
 		l := taught(t, step, 50*24)
 		l.ResetScores()

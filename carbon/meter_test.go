@@ -240,6 +240,7 @@ func TestMeterConcurrent(t *testing.T) {
 // the Limitations of Carbon-Aware Temporal and Spatial Workload Shifting" (EuroSys 2024). SUREFOOT_LONG takes all, else every twelfth.
 func TestMeterAgainstPublishedRunNow(t *testing.T) {
 	t.Parallel()
+	slowUnderRace(t)
 	f, err := os.Open(filepath.Join("..", "..", "shared", "data", "carbon", "traces", "published_oracle_eurosys24.csv.gz"))
 	if errors.Is(err, os.ErrNotExist) {
 		t.Skip("the published results are not here")

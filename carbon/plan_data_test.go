@@ -78,6 +78,7 @@ func mean(s []float64) float64 {
 // Shifting in the Cloud" (EuroSys 2024).
 func TestPublishedOracle(t *testing.T) {
 	t.Parallel()
+	slowUnderRace(t)
 	z, err := gzip.NewReader(sharedFile(t, "traces", "published_oracle_eurosys24.csv.gz"))
 	require.NoError(t, err)
 	zones := make(map[string][]float64)
@@ -234,6 +235,7 @@ func (f policyFunc) Run(s Slot) bool { return f(s) }
 // a dynamic programme anew in each hour.
 func TestMeasuredPolicies(t *testing.T) {
 	t.Parallel()
+	slowUnderRace(t)
 	var ref struct {
 		Measured struct {
 			Rolling []struct {
@@ -363,6 +365,7 @@ func learnt(t testing.TB, begin time.Time, v []float64) *said {
 // what they promise, on a year of eight zones.
 func TestForecastErrors(t *testing.T) {
 	t.Parallel()
+	slowUnderRace(t)
 	marks := map[time.Duration]float64{time.Hour: .022, 6 * time.Hour: .076, 12 * time.Hour: .096, 24 * time.Hour: .109}
 	errs := make(map[time.Duration][]float64)
 	for _, zone := range devZones {
@@ -403,6 +406,7 @@ func median(s []float64) float64 {
 // SUREFOOT_LONG takes 200 starts a zone instead of 20, other years and zones, and the regret caps.
 func TestShareOfTheOptimum(t *testing.T) {
 	t.Parallel()
+	slowUnderRace(t)
 	starts := 20
 	long := os.Getenv("SUREFOOT_LONG") != ""
 	if long {

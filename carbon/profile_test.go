@@ -77,6 +77,7 @@ func TestTypicalDayShape(t *testing.T) {
 // TestTypicalDayAgainstRealZones: where the day has a shape, the drawn one beats a flat line of the same mean.
 func TestTypicalDayAgainstRealZones(t *testing.T) {
 	t.Parallel()
+	slowUnderRace(t)
 	for zone, offset := range map[string]time.Duration{"DE": time.Hour, "US-CAL-CISO": -8 * time.Hour, "AU-SA": 9*time.Hour + 30*time.Minute} {
 		tr := realTrace(t, "em_2022_hourly_8zones.csv.gz", TraceOptions{Zone: zone})
 		p := TypicalDay(offset)

@@ -116,6 +116,7 @@ func TestSavingNeedsACounterfactual(t *testing.T) {
 // the published savings against run-now. SUREFOOT_LONG takes all of them.
 func TestSavingReference(t *testing.T) {
 	t.Parallel()
+	slowUnderRace(t)
 	type oracle struct {
 		Saving float64 `json:"saving_pct"`
 	}

@@ -1,0 +1,7 @@
+//go:build !race
+
+package carbon
+
+import "testing"
+
+func slowUnderRace(*testing.T) {}
