@@ -17,6 +17,7 @@ resume: ## goes on with a demo that Ctrl-C ended
 
 test: ## all tests
 	$(GO) test ./... ./examples/...
+	cd validate/tags && GOWORK=off $(GO) test ./...
 
 race: ## all tests under the race detector (needs a C compiler)
 	$(GO) test -race ./... ./examples/...
@@ -36,7 +37,7 @@ api: tools ## list the exported API anew
 lint: tools ## format, vet, staticcheck, API listing
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "not gofmt-clean"; exit 1; }
 	for m in $(MODULES); do (cd $$m && $(GO) vet ./... && $(CURDIR)/$(BIN)/staticcheck ./...) || exit 1; done
-	for m in bench tools; do (cd $$m && GOWORK=off $(GO) vet ./... && GOWORK=off $(CURDIR)/$(BIN)/staticcheck ./...) || exit 1; done
+	for m in bench tools validate/tags; do (cd $$m && GOWORK=off $(GO) vet ./... && GOWORK=off $(CURDIR)/$(BIN)/staticcheck ./...) || exit 1; done
 	$(BIN)/apilist -dir api -check ./...
 
 tools:

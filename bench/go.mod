@@ -9,6 +9,7 @@ require (
 	github.com/surefoot-ml/surefoot v0.0.0
 	github.com/transparency-dev/merkle v0.0.2
 	github.com/transparency-dev/tessera v1.0.4
+	github.com/valyala/fastjson v1.6.10
 	golang.org/x/mod v0.36.0
 	golang.org/x/sync v0.22.0
 	golang.org/x/time v0.15.0

@@ -197,16 +197,19 @@ func (c *Check) Zone(path, v string) {
 }
 
 func validZone(v string) bool {
-	if v == "" || len(v) > 64 || strings.Contains(v, "..") {
+	if v == "" || len(v) > 64 {
 		return false
 	}
+	var before byte
 	for i := range len(v) {
-		switch c := v[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		case i > 0 && (c == '-' || c == '_' || c == '.'):
+		c := v[i]
+		switch {
+		case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9':
+		case i > 0 && (c == '-' || c == '_' || c == '.' && before != '.'):
 		default:
 			return false
 		}
+		before = c
 	}
 	return true
 }
@@ -214,36 +217,57 @@ func validZone(v string) bool {
 // Secret asks for a key or password that is set, has no spaces or characters that do not print, and was not left as the
 // documentation had it. No part of it comes into a problem, nor its length.
 func (c *Check) Secret(path, v string) {
-	p := Problem{Path: path, Value: masked}
-	switch {
-	case v == "":
-		p.Value, p.Code, p.Limit = "", CodeEmpty, "set"
-	case strings.ContainsFunc(v, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }):
-		p.Code, p.Limit = CodeForm, "without spaces, line ends and other characters that do not print"
-	case standIn(v):
-		p.Code, p.Limit = CodeStandIn, "a real one and not an example"
-	default:
+	code, limit, bad := secretProblem(v)
+	if !bad {
 		return
+	}
+	p := Problem{Path: path, Code: code, Value: masked, Limit: limit}
+	if v == "" {
+		p.Value = ""
 	}
 	c.Add(p)
 }
 
+func secretProblem(v string) (code, limit string, bad bool) {
+	switch {
+	case v == "":
+		return CodeEmpty, "set", true
+	case strings.ContainsFunc(v, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }):
+		return CodeForm, "without spaces, line ends and other characters that do not print", true
+	case standIn(v):
+		return CodeStandIn, "a real one and not an example", true
+	}
+	return "", "", false
+}
+
 // standIn recognises what examples write in place of a secret.
 func standIn(v string) bool {
-	word := strings.ToLower(strings.Map(func(r rune) rune {
-		if strings.ContainsRune("-_.<>${}[]%*", r) {
-			return -1
+	var letters [16]byte // longer than every word below, so that a real secret needs no memory
+	word := letters[:0]
+	only := true // of x and decoration
+	for i := range len(v) {
+		c := v[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
 		}
-		return r
-	}, v))
-	switch word {
+		if strings.IndexByte("-_.<>${}[]%*", c) >= 0 {
+			continue
+		}
+		if only = only && c == 'x'; !only && len(word) == len(letters) {
+			break
+		}
+		if len(word) < len(letters) {
+			word = append(word, c)
+		}
+	}
+	switch string(word) {
 	case "apikey", "changeit", "changeme", "dummy", "example", "key", "myapikey", "mykey", "none", "null", "password",
 		"redacted", "secret", "test", "token", "yourapikey", "yourapikeyhere", "yourkey", "yourkeyhere", "yourpassword",
 		"yoursecret", "yourtoken", "yourtokenhere":
 		return true
 	}
 	wrapped := func(open, end string) bool { return strings.HasPrefix(v, open) && strings.HasSuffix(v, end) }
-	return strings.Trim(word, "x") == "" || wrapped("${", "}") || wrapped("{{", "}}") || wrapped("<", ">")
+	return only || wrapped("${", "}") || wrapped("{{", "}}") || wrapped("<", ">")
 }
 
 // float adds a problem of a number, whose code says whether it is one.

@@ -30,6 +30,31 @@ func ExampleCheck() {
 	// validate: privacy.epsilon is 12, should be at most 10: above it the guarantee says little
 }
 
+func ExampleRules() {
+	type config struct {
+		Rate float64
+		Seed *int
+	}
+	rules, err := validate.NewRules(
+		validate.Float[config]{Name: "rate", Get: func(c *config) float64 { return c.Rate }, Max: 1, Above: true,
+			Usual: validate.Usual{Min: 1e-6, Max: 0.1}},
+		validate.Int[config]{Name: "seed", Get: func(c *config) int { return *c.Seed }, Max: 1000,
+			Presence: validate.Presence[config]{Has: func(c *config) bool { return c.Seed != nil }}},
+	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	zero := 0
+	fmt.Println(rules.ErrStrict(&config{Rate: 0.01, Seed: &zero}))
+	fmt.Println(rules.ErrStrict(&config{Rate: 0.5}))
+	fmt.Println(rules.Err(&config{Rate: math.Inf(1)}))
+	// Output:
+	// <nil>
+	// validate: rate is 0.5, should be in [1e-06, 0.1]
+	// validate: rate is +Inf, must be in (0, 1]
+}
+
 func ExampleFinite() {
 	grads := []float32{0.5, -0.25, float32(math.Inf(1)), 0}
 	err := validate.Finite("grads", grads)
@@ -49,6 +74,13 @@ func ExampleFiniteValue() {
 	// Output:
 	// <nil>
 	// validate: loss is NaN, must be finite
+}
+
+func ExampleFilter() {
+	losses := []float64{0.7, math.NaN(), 0.6, 900}
+	kept, report, err := validate.Filter("losses", losses, validate.Screen{NaN: validate.Drop, Range: validate.Count, Max: 100})
+	fmt.Println(kept, report.Dropped, report.OutOfRange, err)
+	// Output: [0.7 0.6 900] 1 1 <nil>
 }
 
 func ExampleScan() {

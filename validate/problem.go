@@ -37,6 +37,7 @@ const (
 	CodeChoice    = "choice"     // none of the allowed ones
 	CodeEmpty     = "empty"      // missing
 	CodeForm      = "form"       // wrong characters or length
+	CodeLength    = "length"     // too short or too long
 	CodeStandIn   = "stand_in"   // a secret that was copied from documentation
 	CodeNoNoise   = "no_noise"   // a noise multiplier of zero
 	CodeWeak      = "weak"       // a privacy guarantee that says little

@@ -166,38 +166,25 @@ func TestCarbon(t *testing.T) {
 	require.EqualError(t, run(k).Err(), "validate: interval is 25h0m0s, must be in [1s, 24h0m0s]; max_pause is 169h0m0s, must be in [1s, 168h0m0s]")
 }
 
-// check15 is a valid configuration of 15 fields.
-func check15(c *Check, p *Privacy, r *Training, k *Carbon) {
-	p.Check(c.At("privacy"))
-	r.Check(c.At("training"))
-	c.OneOf("optimizer", "adamw", "sgd", "adam", "adamw")
-	k.Check(c.At("carbon"))
+func goodMonitor() Monitor {
+	return Monitor{Interval: time.Minute, CPU: 90, Memory: 85, Disk: 95, ErrorRate: 0.1, ResponseTime: 5 * time.Second,
+		Timeout: 10 * time.Second, Retries: 3, Intensity: 500}
 }
 
-func TestValidConfigHardlyAllocates(t *testing.T) {
-	p, r, k := goodPrivacy(), goodTraining(), goodCarbon()
-	require.LessOrEqual(t, testing.AllocsPerRun(100, func() {
-		var c Check
-		check15(&c, &p, &r, &k)
-		if c.ErrStrict() != nil {
-			t.Error("invalid")
-		}
-	}), 3.0)
-}
-
-func BenchmarkConfig(b *testing.B) {
-	p, r, k := goodPrivacy(), goodTraining(), goodCarbon()
-	run := func(name string) {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				var c Check
-				check15(&c, &p, &r, &k)
-				_ = c.Err()
-			}
-		})
-	}
-	run("valid")
-	p.Epsilon, r.Epochs, r.LearningRate, k.Zone = nan, 0, 7, "a b"
-	run("4errors")
+func TestMonitor(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, run(goodMonitor()).ErrStrict())
+	limits(t, goodMonitor, "cpu", 5e-324, 100, func(m *Monitor, v float64) { m.CPU = v })
+	limits(t, goodMonitor, "memory", 5e-324, 100, func(m *Monitor, v float64) { m.Memory = v })
+	limits(t, goodMonitor, "disk", 5e-324, 100, func(m *Monitor, v float64) { m.Disk = v })
+	limits(t, goodMonitor, "error_rate", 5e-324, 1, func(m *Monitor, v float64) { m.ErrorRate = v })
+	limits(t, goodMonitor, "intensity", 0, 2000, func(m *Monitor, v float64) { m.Intensity = v })
+	limitsInt(t, goodMonitor, "retries", 0, 10, func(m *Monitor, v int) { m.Retries = v })
+	m := goodMonitor()
+	m.CPU, m.Memory, m.Timeout, m.ErrorRate = 20, 99.5, 2*time.Minute, 10 // a share in percent
+	require.EqualError(t, run(m).ErrStrict(), "validate: cpu is 20, should be in [50, 99]; error_rate is 10, must be in (0, 1]; "+
+		"memory is 99.5, should be in [50, 99]; timeout is 2m0s, should be at most interval (1m0s)")
+	var all Problems
+	require.ErrorAs(t, run(Monitor{}).Err(), &all)
+	require.Len(t, all, 7, "%v", all)
 }
