@@ -61,12 +61,27 @@ func (f *feed) at(ctx context.Context, t time.Time) (Reading, error) {
 		if !ask {
 			return r, err
 		}
-		_, _ = f.flights.do(ctx, "", func(ctx context.Context) (struct{}, error) {
+		_, err = f.flights.do(ctx, "", func(ctx context.Context) (struct{}, error) {
 			return struct{}{}, f.ask(ctx, t)
 		})
+		if errors.Is(err, errEarly) {
+			return f.early(t, err)
+		}
 		// What was joined may have been a call for another time. The second round settles it: then nobody else's counts.
 		joined = ctx.Err() == nil
 	}
+}
+
+// early is the answer for a caller that had no time for a call.
+func (f *feed) early(t time.Time, err error) (Reading, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	found, ok := f.find(t)
+	if !ok {
+		return Reading{}, err
+	}
+	found.Strategy = Cached
+	return found.Reading, nil
 }
 
 // known answers from what was said before, or says that the source must be asked; just means that it was a moment ago.
@@ -98,7 +113,7 @@ func (f *feed) known(t time.Time, just bool) (r Reading, ask bool, err error) {
 // ask makes a call and takes in what comes. A call that the caller gave up says nothing.
 func (f *feed) ask(ctx context.Context, t time.Time) error {
 	readings, asked, err := f.fetch(ctx, t)
-	if err != nil && ctx.Err() != nil {
+	if err != nil && (ctx.Err() != nil || errors.Is(err, errEarly)) {
 		return err
 	}
 	f.mu.Lock()

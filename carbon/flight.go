@@ -2,6 +2,7 @@ package carbon
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
@@ -54,5 +55,5 @@ func (f *flights[T]) lead(ctx context.Context, key string, own *flight[T], call 
 		close(own.done)
 	}()
 	own.value, own.err = call(ctx)
-	own.dropped = ctx.Err() != nil && own.err != nil
+	own.dropped = own.err != nil && (ctx.Err() != nil || errors.Is(own.err, errEarly))
 }

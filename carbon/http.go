@@ -189,14 +189,22 @@ func givenUp(ctx context.Context, source string) error {
 	return fmt.Errorf("carbon: %s: %w: %w", source, err, cause)
 }
 
+// errEarly is in the error of a caller whose deadline is too near for the own limit. It is no failure of the API.
+var errEarly = errors.New("the own limit leaves no call before the deadline")
+
+func early(source string) error {
+	return fmt.Errorf("carbon: %s: %w: %w", source, context.DeadlineExceeded, errEarly)
+}
+
 // once makes one attempt.
 func (a *api) once(ctx context.Context, path string, header http.Header) (body []byte, err error) {
-	if err := a.fuse.enter(a.source, time.Now()); err != nil {
+	probe, err := a.fuse.enter(a.source, time.Now())
+	if err != nil {
 		return nil, err
 	}
 	answered := false // also when the client panics
 	defer func() {
-		if a.fuse.leave(time.Now(), answered, apiError(err)) && a.cfg.Logger != nil {
+		if a.fuse.leave(time.Now(), probe, answered, apiError(err)) && a.cfg.Logger != nil {
 			if failed := apiError(err); failed != nil && failed.broken() {
 				a.cfg.Logger.Warn("carbon: API rests", "source", a.source, "for", a.cfg.Cooldown, "error", err)
 			} else {
@@ -208,7 +216,7 @@ func (a *api) once(ctx context.Context, path string, header http.Header) (body [
 		if ctx.Err() != nil {
 			return nil, a.givenUp(ctx)
 		}
-		return nil, &APIError{Source: a.source, Kind: ErrQuota, Detail: "the own limit leaves no call before the deadline", unasked: true}
+		return nil, early(a.source)
 	}
 	body, err = a.call(ctx, path, header)
 	if err != nil && ctx.Err() != nil {

@@ -20,8 +20,8 @@ type fuse struct {
 	cause    *APIError
 }
 
-// enter refuses a call with an error, or lets it pass; then leave must follow.
-func (f *fuse) enter(source string, now time.Time) error {
+// enter refuses a call with an error, or lets it pass; then leave must follow. It says whether the call is the one that tries.
+func (f *fuse) enter(source string, now time.Time) (probe bool, _ error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	rest := f.until.Sub(now)
@@ -31,25 +31,28 @@ func (f *fuse) enter(source string, now time.Time) error {
 	switch {
 	case rest <= 0:
 		f.probing = f.open
-		return nil
+		return f.open, nil
 	case f.open:
-		return &APIError{Source: source, Kind: ErrResting, After: rest, Err: f.cause, unasked: true}
+		return false, &APIError{Source: source, Kind: ErrResting, After: rest, Err: f.cause, unasked: true}
 	default: // it has asked for it
 		asked := *f.cause
 		asked.After, asked.unasked = rest, true
-		return &asked
+		return false, &asked
 	}
 }
 
 // leave takes in how a call ended and reports whether that opened or closed the fuse. answered is false where the
-// outcome says nothing about the API.
-func (f *fuse) leave(now time.Time, answered bool, failure *APIError) (changed bool) {
+// outcome says nothing about the API. While the fuse is open only the outcome of the call that tries counts: that of one
+// which began before is old.
+func (f *fuse) leave(now time.Time, probe, answered bool, failure *APIError) (changed bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.probing = false
+	if probe {
+		f.probing = false
+	}
 	before := f.open
 	switch {
-	case !answered:
+	case !answered, f.open && !probe:
 	case failure != nil && failure.broken():
 		f.failures++
 		f.cause = failure

@@ -319,7 +319,8 @@ func TestHTTPLimit(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		_, err := a.get(ctx, "/late", nil, "")
-		require.ErrorIs(t, err, ErrQuota)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Nil(t, apiError(err), "that is the caller's affair, not the API's")
 		require.NoError(t, ctx.Err(), "that was said at once")
 	})
 }
@@ -392,24 +393,40 @@ func TestFuse(t *testing.T) {
 	now := time.Now()
 	down, quota := &APIError{Kind: ErrUnavailable}, &APIError{Kind: ErrQuota}
 	f := fuse{limit: 2, cooldown: time.Minute}
+	enter := func(wantProbe bool) {
+		t.Helper()
+		probe, err := f.enter("S", now)
+		require.NoError(t, err)
+		require.Equal(t, wantProbe, probe)
+	}
+	resting := func(at time.Time, why string) {
+		t.Helper()
+		_, err := f.enter("S", at)
+		require.ErrorIs(t, err, ErrResting, why)
+	}
 	fail := func(e *APIError) bool {
-		require.NoError(t, f.enter("S", now))
-		return f.leave(now, true, e)
+		enter(false)
+		return f.leave(now, false, true, e)
 	}
 	require.False(t, fail(down))
 	require.False(t, fail(quota), "a refusal is an answer")
+	enter(false) // one that will be late
 	require.False(t, fail(down))
 	require.True(t, fail(down))
-	require.ErrorIs(t, f.enter("S", now.Add(59*time.Second)), ErrResting)
+	resting(now.Add(59*time.Second), "")
+	require.False(t, f.leave(now, false, true, nil), "an old success says nothing of now")
+	resting(now.Add(59*time.Second), "")
 	now = now.Add(time.Minute)
-	require.NoError(t, f.enter("S", now))
-	require.ErrorIs(t, f.enter("S", now), ErrResting, "one call tries, not many")
-	require.False(t, f.leave(now, false, nil), "given up by its caller: nothing is known")
-	require.NoError(t, f.enter("S", now), "so another may try")
-	require.False(t, f.leave(now, true, down))
-	require.ErrorIs(t, f.enter("S", now), ErrResting)
+	enter(true)
+	resting(now, "one call tries, not many")
+	require.False(t, f.leave(now, false, false, nil), "a late call does not end the try of another")
+	resting(now, "one call tries, not many")
+	require.False(t, f.leave(now, true, false, nil), "given up by its caller: nothing is known")
+	enter(true) // so another may try
+	require.False(t, f.leave(now, true, true, down))
+	resting(now, "")
 	now = now.Add(time.Minute)
-	require.NoError(t, f.enter("S", now))
-	require.True(t, f.leave(now, true, nil))
-	require.NoError(t, f.enter("S", now))
+	enter(true)
+	require.True(t, f.leave(now, true, true, nil))
+	enter(false)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -18,8 +19,18 @@ import (
 // A ring never shows its keys: not in logs, errors, JSON or any format verb. nil has no key. Safe for concurrent use.
 type KeyRing struct {
 	mu   sync.Mutex
-	keys []string // the current first, then those to try, best first
+	keys func() []string // the current first, then those to try, best first; as a function, which no printer looks into
 }
+
+// all are the keys, not to be changed. The caller holds mu.
+func (r *KeyRing) all() []string {
+	if r.keys == nil {
+		return nil
+	}
+	return r.keys()
+}
+
+func (r *KeyRing) keep(keys []string) { r.keys = func() []string { return keys } }
 
 // NewKeyRing takes the keys; previous and next may be empty. A key has no control character and no space around it: one
 // that does was read with the line it stood on.
@@ -28,15 +39,17 @@ func NewKeyRing(previous, current, next string) (*KeyRing, error) {
 		return nil, errors.New("carbon: key ring: the current key is empty")
 	}
 	r := &KeyRing{}
+	var keys []string
 	names := [...]string{"current", "next", "previous"}
 	for i, key := range []string{current, next, previous} {
 		if strings.ContainsFunc(key, unicode.IsControl) || strings.TrimSpace(key) != key {
 			return nil, fmt.Errorf("carbon: key ring: the %s key has a control character in it or a space around it", names[i])
 		}
 		if key != "" {
-			r.keys = append(r.keys, key)
+			keys = append(keys, key)
 		}
 	}
+	r.keep(keys)
 	return r, nil
 }
 
@@ -47,10 +60,10 @@ func (r *KeyRing) SetNext(next string) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.keys) == 0 {
+	if len(r.all()) == 0 {
 		return errors.New("carbon: key ring: not made by NewKeyRing")
 	}
-	fresh, err := NewKeyRing("", r.keys[0], next)
+	fresh, err := NewKeyRing("", r.all()[0], next)
 	if err != nil {
 		return err
 	}
@@ -65,17 +78,17 @@ func (r *KeyRing) candidates() []string {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]string(nil), r.keys...)
+	return append([]string(nil), r.all()...)
 }
 
 // worked makes a key the current one.
 func (r *KeyRing) worked(key string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i, k := range r.keys {
+	keys := r.all()
+	for i, k := range keys {
 		if k == key && i > 0 {
-			copy(r.keys[1:i+1], r.keys[:i])
-			r.keys[0] = key
+			r.keep(slices.Concat([]string{key}, keys[:i], keys[i+1:]))
 			return
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -180,4 +181,19 @@ func TestKeysNeverLeak(t *testing.T) {
 	see("log", log.String())
 	require.Empty(t, leaks)
 	require.Zero(t, elsewhere, "a redirect does not carry a key away")
+}
+
+// TestKeyRingByValue: a copy, which vet forbids and code makes all the same, shows no key either.
+func TestKeyRingByValue(t *testing.T) {
+	t.Parallel()
+	r, err := NewKeyRing("previous-secret", "current-secret", "next-secret")
+	require.NoError(t, err)
+	config := reflect.Indirect(reflect.ValueOf(r)).Interface() // a copy
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+		require.NotContains(t, fmt.Sprintf(verb, config), "secret", verb)
+		require.NotContains(t, fmt.Sprintf(verb, struct{ Keys any }{config}), "secret", verb)
+	}
+	r.worked("next-secret")
+	require.Equal(t, []string{"next-secret", "current-secret", "previous-secret"}, r.candidates())
+	require.Empty(t, new(KeyRing).candidates())
 }

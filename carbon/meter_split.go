@@ -129,8 +129,17 @@ func (m *Meter) split(ctx context.Context, parts []part, from, to time.Time, e E
 	return parts, missing, nil
 }
 
+// late is how long a provider may take once the caller's context has ended, as it has at the end of a job: what was used until
+// then has to be recorded, and at its price.
+const late = 10 * time.Second
+
 func (m *Meter) at(ctx context.Context, t time.Time) (Reading, error) {
 	r, err := m.cfg.Provider.At(ctx, t)
+	if err != nil && ctx.Err() != nil {
+		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), late)
+		defer cancel()
+		r, err = m.cfg.Provider.At(own, t)
+	}
 	if err == nil {
 		err = r.check(t, Average)
 	}

@@ -41,9 +41,9 @@ func NewKMin(work int, low, high float64) (*KMin, error) {
 	return &KMin{thresholds: d.upper}, nil
 }
 
-// Run reports whether the slot is cheap enough, or has to be used.
+// Run reports whether the slot is cheap enough, or has to be used, or its price is not known: nothing waits for want of data.
 func (k *KMin) Run(s Slot) bool {
-	return s.Work > 0 && (s.Must() || s.Price <= k.thresholds[max(0, len(k.thresholds)-s.Work)])
+	return s.Work > 0 && (s.Must() || math.IsNaN(s.Price) || s.Price <= k.thresholds[max(0, len(k.thresholds)-s.Work)])
 }
 
 // DoubleThreshold is k-min search with a cost per start: a job that runs goes on up to an upper threshold, a paused one
@@ -99,9 +99,9 @@ func NewDoubleThreshold(work int, low, high, start float64) (*DoubleThreshold, e
 // Ratio is alpha: with prices inside the bounds the rule costs at most alpha times the optimum.
 func (d *DoubleThreshold) Ratio() float64 { return d.alpha }
 
-// Run reports whether the slot is cheap enough, or has to be used.
+// Run reports whether the slot is cheap enough, or has to be used, or its price is not known.
 func (d *DoubleThreshold) Run(s Slot) bool {
-	if s.Work <= 0 || s.Must() {
+	if s.Work <= 0 || s.Must() || math.IsNaN(s.Price) {
 		return s.Work > 0
 	}
 	limit := d.upper[max(0, len(d.upper)-s.Work)]

@@ -119,6 +119,11 @@ func (p *Planner) Next(prices, spread []float64, t Task) (run bool, err error) {
 	if spread != nil && len(spread) != len(prices) {
 		return false, fmt.Errorf("carbon: plan: %d spreads for %d prices", len(spread), len(prices))
 	}
+	for i, s := range spread {
+		if !(s >= 0 && s <= math.MaxFloat64) {
+			return false, fmt.Errorf("carbon: plan: spread %d is %v, want a finite number of at least 0", i, s)
+		}
+	}
 	n, k := len(prices), t.Work
 	if k == 0 || k == n {
 		return k > 0, nil

@@ -123,6 +123,17 @@ func (r *Replanner) Run(s Slot) bool {
 	return r.capped(s, price, run, known)
 }
 
+// missed tells of slots that nobody asked about, in which the job ran on or not. What they cost is not known, and counts
+// nothing on either side.
+func (r *Replanner) missed(slots int, ran bool) {
+	if !r.Begun {
+		return
+	}
+	r.Seen += slots
+	r.Deviated = r.Deviated || !ran
+	r.Certificate = nil
+}
+
 // capped keeps the accounts of the regret and holds the decision against the certificate.
 func (r *Replanner) capped(s Slot, price float64, run, known bool) bool {
 	if !r.Begun {
@@ -140,7 +151,7 @@ func (r *Replanner) capped(s Slot, price float64, run, known bool) bool {
 		r.RunNow += price
 	}
 	if !s.Must() && (r.Deviated || !run) && !r.certify(s, price, run, known, i) {
-		run = !r.Deviated // run-now, until there has been a pause
+		run = true // run-now, until there has been a pause, and without a certificate
 		if at := i - r.CertifiedAt; r.Deviated && at < len(r.Certificate) {
 			run = r.Certificate[at]
 		}

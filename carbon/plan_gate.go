@@ -263,17 +263,24 @@ func (g *PlanGate) decide(ctx context.Context, slot int64, at, last time.Time) {
 	price := math.NaN()
 	if err == nil {
 		price = float64(reading.Intensity)
-		// A reading too short for the learner's step still is the price of the slot.
+		// A reading too short for the learner's step still is the price of the slot. What a provider forecasts for the present
+		// is the best that will be known of it for a while; a measured value would revise it.
+		if reading.Basis == Forecast {
+			reading.Basis = Estimated
+		}
 		_ = g.cfg.Learner.Observe(reading)
 	}
 	step := g.cfg.Learner.Step()
-	left := g.left(now)
+	left, ahead := g.left(now), g.cfg.Deadline.Sub(at)-g.cfg.Resume
 	s := Slot{
 		At:      at,
 		Price:   price,
-		Left:    int(min(g.cfg.Deadline.Sub(at)-g.cfg.Resume, maxHorizon) / step),
+		Left:    int(min(ahead, maxHorizon) / step),
 		Work:    int((left + step - 1) / step),
 		Running: g.decided >= 0 && slot == g.decided+1 && g.stepped || g.inFlight > 0,
+	}
+	if g.planned != nil && g.decided >= 0 && slot > g.decided+1 {
+		g.planned.missed(int(slot-g.decided-1), g.run && g.stepped)
 	}
 	g.decided, g.stepped = slot, g.inFlight > 0
 	if g.planned != nil && !g.priced {
@@ -281,7 +288,7 @@ func (g *PlanGate) decide(ctx context.Context, slot int64, at, last time.Time) {
 		g.planned.cfg.Start, g.priced = g.startCost(price), true
 	}
 	run := s.Must() || g.policy.Run(s)
-	g.change(at, run, s.Must(), err)
+	g.change(at, run, s.Must() && ahead <= maxHorizon, err) // longer work than the horizon runs on, but nothing forces it to
 }
 
 // ask runs without the lock and returns with it.

@@ -20,6 +20,8 @@ type planState struct {
 	Done     time.Duration `json:"done_ns"`
 	Start    *float64      `json:"start_cost,omitempty"`
 	Plan     *followed     `json:"plan,omitempty"`
+	Decided  time.Time     `json:"decided,omitzero"` // beginning of the slot that was decided on last
+	Run      bool          `json:"run,omitempty"`    // what was decided
 }
 
 // State returns the progress as JSON, to be kept with the job's checkpoint and given back as [PlanGateConfig.State]. Work in
@@ -31,6 +33,9 @@ func (g *PlanGate) State() ([]byte, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := planState{Version: planStateVersion, Work: g.cfg.Work, Deadline: g.cfg.Deadline, Done: g.done}
+	if g.decided >= 0 {
+		s.Decided, s.Run = g.cfg.Learner.time(g.decided), g.run
+	}
 	if g.planned != nil && g.priced {
 		s.Start, s.Plan = &g.planned.cfg.Start, &g.planned.followed
 	}
@@ -63,6 +68,9 @@ func (g *PlanGate) restore(data []byte) error {
 		}
 	}
 	g.done = s.Done
+	if !s.Decided.IsZero() {
+		g.decided, g.run = g.cfg.Learner.slot(s.Decided), s.Run
+	}
 	if g.planned != nil && s.Plan != nil {
 		g.planned.followed, g.planned.cfg.Start, g.priced = *s.Plan, *s.Start, true
 	}

@@ -121,7 +121,7 @@ func (s *wattTimeSession) ask(ctx context.Context, password string) (string, err
 		if ctx.Err() != nil {
 			return "", s.api.givenUp(ctx)
 		}
-		return "", &APIError{Source: wattTimeSource, Kind: ErrQuota, Detail: "the own limit leaves no login before the deadline", unasked: true}
+		return "", early(wattTimeSource)
 	}
 	var basic http.Request
 	basic.Header = http.Header{}

@@ -95,8 +95,10 @@ func (q *question) check() error {
 		return fmt.Errorf("-resume %v is negative", q.resume)
 	case !(q.limit >= 0 && q.limit <= 1e6):
 		return fmt.Errorf("-cap %v is not a share", q.limit)
-	case q.starts < 0:
-		return fmt.Errorf("-starts %d is negative", q.starts)
+	case max(q.work, q.slack, q.resume) > longest:
+		return fmt.Errorf("-work, -slack and -resume must be at most %v", longest)
+	case q.starts < 0 || q.starts > 1<<20:
+		return fmt.Errorf("-starts %d is not in 0..%d", q.starts, 1<<20)
 	case q.json && q.starts == 0:
 		return errors.New("-json needs -starts")
 	case q.svg != "" && q.starts > 0, q.start != "" && q.starts > 0:
@@ -153,6 +155,9 @@ func read(path, zone string) (*series, error) {
 }
 
 func (s *series) time(slot int) time.Time { return s.from.Add(time.Duration(slot) * s.step) }
+
+// longest bounds the times of a job.
+const longest = 10 * 365 * 24 * time.Hour
 
 // slots is how many slots a time takes, rounded up.
 func (s *series) slots(d time.Duration) int { return int((d + s.step - 1) / s.step) }
