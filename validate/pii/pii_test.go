@@ -124,7 +124,7 @@ func FuzzFind(f *testing.F) {
 func TestLinear(t *testing.T) {
 	for _, part := range []string{"a", "1", "1 ", "@", "a@", ".", "1.", ":", "a:", "A1", "AB12", "+1", "(", "call 1", "a.b@"} {
 		text := strings.Repeat(part, 1<<20/len(part))
-		require.Zero(t, testing.AllocsPerRun(1, func() { Find(text, func(Match) bool { return true }) }), part)
+		require.Zero(t, testing.AllocsPerRun(4, func() { Find(text, func(Match) bool { return true }) }), part)
 	}
 }
 
