@@ -1,6 +1,8 @@
 package carbon
 
 import (
+	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -108,10 +110,28 @@ func hide(text, secret string) string {
 		return text
 	}
 	quoted, _ := json.Marshal(secret) // of a string: never fails
-	for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), string(quoted[1 : len(quoted)-1])} {
+	for _, form := range []string{secret, string(quoted[1 : len(quoted)-1])} {
+		text = strings.ReplaceAll(text, form, "[key]")
+	}
+	text = upperEscapes(text)
+	for _, form := range []string{url.QueryEscape(secret), url.PathEscape(secret)} {
 		text = strings.ReplaceAll(text, form, "[key]")
 	}
 	return text
+}
+
+// upperEscapes writes %2f as %2F, which is the same to a URL (RFC 3986, 2.1).
+func upperEscapes(text string) string {
+	if strings.IndexByte(text, '%') < 0 {
+		return text
+	}
+	b := []byte(text)
+	for i := 0; i+2 < len(b); i++ {
+		if _, err := hex.DecodeString(string(b[i+1 : i+3])); b[i] == '%' && err == nil {
+			copy(b[i+1:i+3], bytes.ToUpper(b[i+1:i+3]))
+		}
+	}
+	return string(b)
 }
 
 // String says how many keys there are.

@@ -27,9 +27,10 @@ type wattTimeSession struct {
 	logins  *rate.Limiter
 	flights flights[string]
 
-	mu    sync.Mutex // guards the rest
-	token string
-	since time.Time // when the token was asked for
+	mu     sync.Mutex // guards the rest
+	token  string
+	former string    // the token before, which a slow call may still carry
+	since  time.Time // when the token was asked for
 }
 
 func newWattTimeSession(user string, passwords *KeyRing, cfg HTTPConfig) (*wattTimeSession, error) {
@@ -46,9 +47,9 @@ func (s *wattTimeSession) redact(text string) string {
 		text = hide(text, base64.StdEncoding.EncodeToString([]byte(s.user+":"+password)))
 	}
 	s.mu.Lock()
-	token := s.token
+	token, former := s.token, s.former
 	s.mu.Unlock()
-	return s.passwords.redact(hide(text, token))
+	return s.passwords.redact(hide(hide(text, token), former))
 }
 
 // get makes a call, or joins the one under way for the same. A token that is refused before its time, which comes as a
@@ -142,7 +143,7 @@ func (s *wattTimeSession) ask(ctx context.Context, password string) (string, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.token, s.since = token, since
+	s.token, s.former, s.since = token, s.token, since
 	return token, nil
 }
 

@@ -170,6 +170,13 @@ func TestWattTimeTokenIsRenewed(t *testing.T) {
 	})
 }
 
+// TestWattTimeFormerToken: a slow call may still carry the token that another one has replaced.
+func TestWattTimeFormerToken(t *testing.T) {
+	t.Parallel()
+	s := &wattTimeSession{passwords: &KeyRing{}, token: "new-token", former: "old-token"}
+	require.Equal(t, "[key] and [key]", s.redact("new-token and old-token"))
+}
+
 func TestWattTimeOneLoginForAll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
