@@ -1,9 +1,9 @@
 package validate
 
-// hasAVX2 says whether the machine has AVX2.
-var hasAVX2 = detectAVX2()
+import "golang.org/x/sys/cpu"
 
-func detectAVX2() bool
+// hasAVX2 says whether machine and system have what the kernels use.
+var hasAVX2 = cpu.X86.HasAVX2
 
 //go:noescape
 func finite32(x *float32, n int) bool

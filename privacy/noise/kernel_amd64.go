@@ -1,9 +1,9 @@
 package noise
 
-// hasAVX2 says whether the machine has AVX2 and FMA.
-var hasAVX2 = detectAVX2()
+import "golang.org/x/sys/cpu"
 
-func detectAVX2() bool
+// hasAVX2 says whether machine and system have what the kernels use.
+var hasAVX2 = cpu.X86.HasAVX2 && cpu.X86.HasFMA
 
 //go:noescape
 func squares32(sums *[lanes]float64, x *float32, n int)

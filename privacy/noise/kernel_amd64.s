@@ -58,33 +58,6 @@ loop:                                         \
 	MOVSD        X2, square+32(FP);       \
 	RET
 
-// func detectAVX2() bool
-TEXT ·detectAVX2(SB), NOSPLIT, $0-1
-	MOVB $0, ret+0(FP)
-	XORL AX, AX
-	CPUID
-	CMPL AX, $7
-	JB   no
-	MOVL $1, AX
-	XORL CX, CX
-	CPUID
-	ANDL $0x18001000, CX // OSXSAVE, AVX, FMA
-	CMPL CX, $0x18001000
-	JNE  no
-	XORL CX, CX
-	XGETBV
-	ANDL $6, AX // the system saves XMM and YMM
-	CMPL AX, $6
-	JNE  no
-	MOVL $7, AX
-	XORL CX, CX
-	CPUID
-	SHRL $5, BX
-	ANDL $1, BX
-	MOVB BX, ret+0(FP)
-no:
-	RET
-
 // The next 8 numbers of x.
 #define LOAD(a, b) \
 	VCVTPS2PD (SI), a;   \
