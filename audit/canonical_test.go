@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/surefoot-ml/surefoot/internal/durable/durabletest"
 )
 
 func TestCanonical(t *testing.T) {
@@ -175,15 +177,15 @@ func FuzzJournal(f *testing.F) {
 	f.Add(all)
 	f.Fuzz(func(t *testing.T, text []byte) {
 		bad := forgeT(t, d, bytes.Split(text, []byte("\n")))
-		_, verr := verify(bad.at(), "x", Trust{}, func(*Entry) bool { return true })
-		_, oerr := openIn(bad.at(), "x", Options{Key: testKey(1)})
+		_, verr := verify(bad, "x", Trust{}, func(*Entry) bool { return true })
+		_, oerr := openIn(bad, "x", Options{Key: testKey(1)})
 		if verr == nil || oerr == nil {
 			t.Fatalf("%q passes: %v, %v", text, verr, oerr)
 		}
 	})
 }
 
-func forgeT(t *testing.T, d *disk, texts [][]byte) *disk {
+func forgeT(t *testing.T, d *durabletest.Disk, texts [][]byte) *durabletest.Disk {
 	for i := range texts {
 		texts[i] = texts[i][:min(len(texts[i]), maxEntry)]
 	}

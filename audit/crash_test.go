@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/surefoot-ml/surefoot/internal/durable/durabletest"
 )
 
 // TestMain runs the process that the tests of this file start, and kill.
@@ -200,8 +202,8 @@ func TestOneWriter(t *testing.T) {
 }
 
 // life is all that a log does, with little of it. It returns the heads of what was acknowledged.
-func life(t *testing.T, d *disk, opts Options) (acked []Head, err error) {
-	l, err := openIn(d.at(), "x", opts)
+func life(t *testing.T, d *durabletest.Disk, opts Options) (acked []Head, err error) {
+	l, err := openIn(d, "x", opts)
 	if err != nil {
 		return nil, err
 	}
@@ -243,33 +245,33 @@ func TestFaults(t *testing.T) {
 	if os.Getenv("AUDIT_TEST_FULL") != "" {
 		step = 1
 	}
-	for kind := 1; kind <= faults; kind++ {
+	for kind := 1; kind <= durabletest.Faults; kind++ {
 		t.Run(fmt.Sprint(kind), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, uint64(kind)))
 			for op := 1 + kind%step; ; op += step {
 				d := newDisk()
-				d.fault[op] = kind
+				d.Fault[op] = durabletest.Fault(kind)
 				if op%2 == 0 {
-					d.why = syscall.ENOSPC
+					d.Why = syscall.ENOSPC
 				}
 				acked, err := life(t, d, Options{CheckpointEvery: -1, compactAt: 1})
-				if d.ops < op {
+				if d.Ops() < op {
 					require.NoError(t, err)
 					break
 				}
-				if kind == faultCrash || kind == faultTorn {
-					require.ErrorIs(t, err, errCrash)
+				if d.Dead() {
+					require.ErrorIs(t, err, durabletest.ErrCrash)
 				}
 				ways++
-				for i, after := range []*disk{
-					d.restart(), d.powerLoss(none), d.powerLoss(all), d.powerLoss(coin(r)), d.powerLoss(coin(r)),
+				for i, after := range []*durabletest.Disk{
+					d.Restart(), d.PowerLoss(durabletest.None), d.PowerLoss(durabletest.All), d.PowerLoss(durabletest.Coin(r)), d.PowerLoss(durabletest.Coin(r)),
 				} {
-					l, err := openIn(after.at(), "x", Options{Quick: i == 4})
+					l, err := openIn(after, "x", Options{Quick: i == 4})
 					require.NoError(t, err, "operation %d, image %d", op, i)
 					_, err = l.Append(t.Context(), Event{Kind: KindNote})
 					require.NoError(t, err)
 					require.NoError(t, l.Close())
-					_, err = verify(after.at(), "x", Trust{Heads: append(acked, l.Head())}, func(*Entry) bool { return true })
+					_, err = verify(after, "x", Trust{Heads: append(acked, l.Head())}, func(*Entry) bool { return true })
 					require.NoError(t, err, "operation %d, image %d", op, i)
 					opens++
 				}

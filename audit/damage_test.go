@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/surefoot-ml/surefoot/internal/durable/durabletest"
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/surefoot-ml/surefoot/internal/durable"
@@ -19,9 +21,9 @@ import (
 type verdict struct{ detected, whole, seen int }
 
 // judge lets Verify and Open read a changed log whose head was signed.
-func (v *verdict) judge(t *testing.T, d *disk, head Head, what string, args ...any) {
+func (v *verdict) judge(t *testing.T, d *durabletest.Disk, head Head, what string, args ...any) {
 	t.Helper()
-	rep, err := verify(d.at(), "x", Trust{}, func(*Entry) bool { return true })
+	rep, err := verify(d, "x", Trust{}, func(*Entry) bool { return true })
 	if err == nil && (rep.Head != head || rep.Signed != head) {
 		t.Fatalf(what+": Verify finds nothing, and %+v", append(args, rep)...)
 	}
@@ -38,8 +40,8 @@ func (v *verdict) judge(t *testing.T, d *disk, head Head, what string, args ...a
 		}
 		return
 	}
-	before := d.clone()
-	l, oerr := openIn(d.at(), "x", Options{})
+	before := d.Clone()
+	l, oerr := openIn(d, "x", Options{})
 	if oerr != nil {
 		v.detected++
 		if errors.As(oerr, &damage) || errors.As(oerr, &lost) {
@@ -51,7 +53,7 @@ func (v *verdict) judge(t *testing.T, d *disk, head Head, what string, args ...a
 		t.Fatalf(what+": Open finds nothing, and Verify says %v", append(args, err)...)
 	}
 	require.NoError(t, l.Close())
-	_, err = verify(d.at(), "x", Trust{Heads: []Head{head}}, func(*Entry) bool { return true })
+	_, err = verify(d, "x", Trust{Heads: []Head{head}}, func(*Entry) bool { return true })
 	if err != nil {
 		t.Fatalf(what+": after Open: %v", append(args, err)...)
 	}
@@ -59,18 +61,18 @@ func (v *verdict) judge(t *testing.T, d *disk, head Head, what string, args ...a
 }
 
 // sameFiles requires that a log which was refused stays as it was.
-func sameFiles(t *testing.T, a, b *disk) {
+func sameFiles(t *testing.T, a, b *durabletest.Disk) {
 	t.Helper()
-	want, have := a.files(), b.files()
+	want, have := a.Files(), b.Files()
 	require.Len(t, have, len(want))
 	for path, f := range want {
-		require.True(t, bytes.Equal(f.cache, have[path].cache), path)
+		require.True(t, bytes.Equal(f, have[path]), path)
 	}
 }
 
 // shapes are logs with and without tiles in front of the journal, and with a mirror's view of both.
-func shapes(t *testing.T, n int) map[string]*disk {
-	shapes := map[string]*disk{}
+func shapes(t *testing.T, n int) map[string]*durabletest.Disk {
+	shapes := map[string]*durabletest.Disk{}
 	for name, compactAt := range map[string]int64{"journal": 0, "tiles": 1} {
 		d := newDisk()
 		l := mustOpen(t, d, Options{Origin: "l", CheckpointEvery: -1, compactAt: compactAt})
@@ -108,12 +110,12 @@ func TestEveryBitFlip(t *testing.T) {
 	}
 }
 
-func flip(t *testing.T, d *disk, every int) {
+func flip(t *testing.T, d *durabletest.Disk, every int) {
 	head := check(t, d, Trust{}).Head
 	var v verdict
-	for path, f := range d.files() {
-		for bit := 0; bit < 8*len(f.cache); bit += every {
-			bad := d.tamper(path, func(c []byte) []byte { c[bit/8] ^= 1 << (bit % 8); return c })
+	for path, f := range d.Files() {
+		for bit := 0; bit < 8*len(f); bit += every {
+			bad := d.Tamper(path, func(c []byte) []byte { c[bit/8] ^= 1 << (bit % 8); return c })
 			v.judge(t, bad, head, "%s bit %d", path, bit)
 		}
 	}
@@ -132,27 +134,27 @@ func TestEveryTruncation(t *testing.T) {
 	}
 }
 
-func truncate(t *testing.T, d *disk, every int) {
+func truncate(t *testing.T, d *durabletest.Disk, every int) {
 	head := check(t, d, Trust{}).Head
 	var v verdict
-	for path, f := range d.files() {
-		for size := 0; size < len(f.cache); size += every {
-			v.judge(t, d.tamper(path, func(c []byte) []byte { return c[:size] }), head, "%s cut to %d", path, size)
+	for path, f := range d.Files() {
+		for size := 0; size < len(f); size += every {
+			v.judge(t, d.Tamper(path, func(c []byte) []byte { return c[:size] }), head, "%s cut to %d", path, size)
 		}
 		if path != "lock" && path != "journal/lock" {
-			v.judge(t, d.without(path), head, "%s removed", path)
+			v.judge(t, d.Without(path), head, "%s removed", path)
 		}
-		v.judge(t, d.tamper(path, func(c []byte) []byte { return append(c, 'x') }), head, "%s extended", path)
+		v.judge(t, d.Tamper(path, func(c []byte) []byte { return append(c, 'x') }), head, "%s extended", path)
 	}
 	t.Logf("%d cuts: %d detected, %d without effect on any entry", v.detected+v.whole, v.detected, v.whole)
 	require.Greater(t, v.detected, v.whole)
 }
 
 // forge writes a log whose journal and tiles have the given entries, checksums and hashes and all, under the old checkpoint.
-func forge(t *testing.T, d *disk, texts [][]byte) *disk {
-	n := d.without("journal").without("tile")
+func forge(t *testing.T, d *durabletest.Disk, texts [][]byte) *durabletest.Disk {
+	n := d.Without("journal").Without("tile")
 	var b builder
-	b.init(n.at(), tree{})
+	b.init(n, tree{})
 	for i, text := range texts {
 		h, _ := leafHash(nil, text)
 		b.tree.add(h)
@@ -161,7 +163,7 @@ func forge(t *testing.T, d *disk, texts [][]byte) *disk {
 			require.NoError(t, b.fringe())
 		}
 	}
-	j, err := journal.OpenIn(n.at("journal"), "x", journal.Options{})
+	j, err := journal.OpenIn(n.Sub("journal"), "x", journal.Options{})
 	require.NoError(t, err)
 	_, err = j.AppendBatch(t.Context(), texts...)
 	require.NoError(t, err)
@@ -217,18 +219,18 @@ func TestTamper(t *testing.T) {
 		"replaced, numbered": renumber(pick(0, 1, 1, 3, 4, 5)),
 	} {
 		forged := forge(t, d, bad)
-		_, err := verify(forged.at(), "x", Trust{}, func(*Entry) bool { return true })
+		_, err := verify(forged, "x", Trust{}, func(*Entry) bool { return true })
 		require.Error(t, err, name)
-		_, oerr := openIn(forged.at(), "x", quiet)
+		_, oerr := openIn(forged, "x", quiet)
 		require.Equal(t, err, oerr, name)
 		require.Error(t, func() (last error) {
-			for _, last = range entries(forged.at(), "x") {
+			for _, last = range entries(forged, "x") {
 			}
 			return last
 		}(), name)
 	}
 	check(t, forge(t, d, texts), Trust{Heads: heads}) // or the table would prove nothing
-	_, err := openIn(forge(t, d, renumber(pick(0, 1, 2))).at(), "x", quiet)
+	_, err := openIn(forge(t, d, renumber(pick(0, 1, 2))), "x", quiet)
 	require.ErrorContains(t, err, "x has 3 entries but had 6: it was cut")
 
 	// What only those can tell who have kept something.
@@ -239,9 +241,9 @@ func TestTamper(t *testing.T) {
 	fill(t, l, 5)
 	require.NoError(t, l.Close())
 	rep := check(t, other, Trust{})
-	_, err = verify(other.at(), "x", Trust{Keys: []string{check(t, d, Trust{}).Key}}, func(*Entry) bool { return true })
+	_, err = verify(other, "x", Trust{Keys: []string{check(t, d, Trust{}).Key}}, func(*Entry) bool { return true })
 	require.ErrorIs(t, err, ErrKey)
-	_, err = verify(other.at(), "x", Trust{Keys: []string{rep.Key}, Heads: heads}, func(*Entry) bool { return true })
+	_, err = verify(other, "x", Trust{Keys: []string{rep.Key}, Heads: heads}, func(*Entry) bool { return true })
 	require.ErrorContains(t, err, "was rewritten")
 
 	older := newDisk() // an older copy of everything is a log
@@ -249,18 +251,17 @@ func TestTamper(t *testing.T) {
 	fill(t, l, 2)
 	require.NoError(t, l.Close())
 	head := l.Head()
-	whole := older.clone()
+	whole := older.Clone()
 	l = mustOpen(t, whole, quiet)
 	fill(t, l, 1)
 	require.NoError(t, l.Close())
 	check(t, older, Trust{Heads: []Head{head}})
-	_, err = verify(older.at(), "x", Trust{Heads: []Head{l.Head()}}, func(*Entry) bool { return true })
+	_, err = verify(older, "x", Trust{Heads: []Head{l.Head()}}, func(*Entry) bool { return true })
 	require.ErrorContains(t, err, "it was cut")
-	tiles := older.clone() // but not beside newer tiles
-	tiles.root.names["tile"] = whole.clone().root.names["tile"]
-	_, err = verify(tiles.at(), "x", Trust{}, func(*Entry) bool { return true })
+	tiles := older.Swap("tile", whole) // but not beside newer tiles
+	_, err = verify(tiles, "x", Trust{}, func(*Entry) bool { return true })
 	require.ErrorContains(t, err, "the log does not have its entries")
-	_, err = openIn(tiles.at(), "x", quiet)
+	_, err = openIn(tiles, "x", quiet)
 	require.Error(t, err)
 }
 
@@ -268,7 +269,7 @@ func TestTamper(t *testing.T) {
 func TestCheckpointHasOneForm(t *testing.T) {
 	t.Parallel()
 	d, _ := sample(t, 3)
-	text := string(d.files()["checkpoint"].cache)
+	text := string(d.Files()["checkpoint"])
 	_, err := parseCheckpoint([]byte(text))
 	require.NoError(t, err)
 	for _, bad := range []string{
@@ -287,21 +288,21 @@ func TestCheckpointHasOneForm(t *testing.T) {
 func TestMirror(t *testing.T) {
 	t.Parallel()
 	for name, d := range shapes(t, 300) {
-		m := d.without("journal")
+		m := d.Without("journal")
 		rep := check(t, m, Trust{Keys: []string{check(t, d, Trust{}).Key}})
 		require.Equal(t, check(t, d, Trust{}).Signed, rep.Head, name)
-		_, err := openIn(m.at(), "x", Options{})
+		_, err := openIn(m, "x", Options{})
 		require.ErrorContains(t, err, "the log is a mirror")
-		for path, f := range m.files() {
+		for path, f := range m.Files() {
 			if path == "key" {
 				continue
 			}
-			for size := 0; size <= len(f.cache); size += 1 + size {
-				bad := m.tamper(path, func(c []byte) []byte { return c[:len(c)-size] })
+			for size := 0; size <= len(f); size += 1 + size {
+				bad := m.Tamper(path, func(c []byte) []byte { return c[:len(c)-size] })
 				if size == 0 {
-					bad = m.tamper(path, func(c []byte) []byte { return append(c, 0) })
+					bad = m.Tamper(path, func(c []byte) []byte { return append(c, 0) })
 				}
-				_, err := verify(bad.at(), "x", Trust{}, func(*Entry) bool { return true })
+				_, err := verify(bad, "x", Trust{}, func(*Entry) bool { return true })
 				require.Error(t, err, "%s cut by %d", path, size)
 			}
 		}

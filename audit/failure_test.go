@@ -16,17 +16,13 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-)
 
-func (d *disk) setFull(full bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.full = full
-}
+	"github.com/surefoot-ml/surefoot/internal/durable/durabletest"
+)
 
 func TestFailingDisk(t *testing.T) {
 	t.Parallel()
-	for name, kind := range map[string]int{"nothing written": faultError, "half written": faultPartial} {
+	for name, kind := range map[string]durabletest.Fault{"nothing written": durabletest.Error, "half written": durabletest.Partial} {
 		for op := range 2 { // the write, and the sync
 			t.Run(fmt.Sprint(name, op), func(t *testing.T) {
 				t.Parallel()
@@ -37,9 +33,7 @@ func TestFailingDisk(t *testing.T) {
 				l := mustOpen(t, d, opts)
 				fill(t, l, 2)
 				head := l.Head()
-				d.mu.Lock()
-				d.why, d.fault = syscall.ENOSPC, map[int]int{d.ops + 1 + op: kind}
-				d.mu.Unlock()
+				d.Set(func(ops int) { d.Why, d.Fault = syscall.ENOSPC, map[int]durabletest.Fault{ops + 1 + op: kind} })
 				for range 2 { // a second try would succeed, and must not be made
 					_, err := l.Append(t.Context(), Event{Kind: KindNote})
 					require.ErrorIs(t, err, ErrPoisoned)
@@ -57,9 +51,9 @@ func TestFailingDisk(t *testing.T) {
 				require.ErrorIs(t, l.Close(), syscall.ENOSPC)
 				require.Equal(t, 1, strings.Count(logged.String(), "level=ERROR"), "one line, however often it is tried")
 
-				l = mustOpen(t, d.powerLoss(all), quiet)
+				l = mustOpen(t, d.PowerLoss(durabletest.All), quiet)
 				require.NoError(t, l.Close())
-				after := d.restart()
+				after := d.Restart()
 				l = mustOpen(t, after, quiet)
 				require.NoError(t, l.Close())
 				check(t, after, Trust{Heads: []Head{head}})
@@ -84,7 +78,7 @@ func requirePermanentAndNeutral(t *testing.T, err error) {
 // A log that blocks waits for space, loses nothing and writes nothing twice.
 func TestBlock(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []int{0, faultError, faultPartial} {
+	for _, kind := range []durabletest.Fault{0, durabletest.Error, durabletest.Partial} {
 		for op := 1; op <= 2; op++ {
 			synctest.Test(t, func(t *testing.T) {
 				opts := quiet
@@ -94,11 +88,9 @@ func TestBlock(t *testing.T) {
 				fill(t, l, 1)
 				head := l.Head()
 				if kind == 0 {
-					d.setFull(true)
+					d.Set(func(int) { d.Full = true })
 				} else {
-					d.mu.Lock()
-					d.fault = map[int]int{d.ops + op: kind}
-					d.mu.Unlock()
+					d.Set(func(ops int) { d.Fault = map[int]durabletest.Fault{ops + op: kind} })
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 				_, err := l.Append(ctx, Event{Kind: KindNote, Run: "gave-up"})
@@ -113,7 +105,7 @@ func TestBlock(t *testing.T) {
 					})
 				}
 				<-time.After(3 * time.Second)
-				d.setFull(false)
+				d.Set(func(int) { d.Full = false })
 				wg.Wait()
 				require.NoError(t, l.Err())
 				require.EqualValues(t, 1, l.Stats().Healed)
@@ -145,15 +137,15 @@ func TestBlockRescues(t *testing.T) {
 		opts.OnFailure = Block
 		d := newDisk()
 		l := mustOpen(t, d, opts)
-		d.mu.Lock()
-		d.fault = map[int]int{d.ops + 2: faultError} // the sync: the page cache still has what was written
-		d.mu.Unlock()
+		d.Set(func(ops int) {
+			d.Fault = map[int]durabletest.Fault{ops + 2: durabletest.Error} // the sync: the page cache still has what was written
+		})
 		seq, err := l.Append(t.Context(), Event{Kind: KindNote, Run: "once"})
 		require.NoError(t, err)
 		require.EqualValues(t, 2, seq)
 		require.NoError(t, l.Close())
 		n := 0
-		for _, e := range collect(t, d.powerLoss(none)) {
+		for _, e := range collect(t, d.PowerLoss(durabletest.None)) {
 			if e.Run == "once" {
 				n++
 			}
@@ -171,7 +163,7 @@ func TestDrop(t *testing.T) {
 		l := mustOpen(t, d, opts)
 		r, err := NewRecorder(l, "r")
 		require.NoError(t, err)
-		d.setFull(true)
+		d.Set(func(int) { d.Full = true })
 		for range 3 {
 			_, err := l.Append(t.Context(), Event{Kind: KindNote})
 			require.ErrorIs(t, err, ErrDropped)
@@ -184,7 +176,7 @@ func TestDrop(t *testing.T) {
 		require.EqualValues(t, 3, r.Dropped())
 		<-time.After(time.Minute)
 		require.Error(t, l.Err())
-		d.setFull(false)
+		d.Set(func(int) { d.Full = false })
 		<-time.After(2 * healMost)
 		require.NoError(t, l.Err())
 		fill(t, l, 1)
@@ -203,9 +195,7 @@ func TestPostOverflow(t *testing.T) {
 		d := newDisk()
 		l := mustOpen(t, d, quiet)
 		hold := make(chan struct{})
-		d.mu.Lock()
-		d.hold = func() { <-hold }
-		d.mu.Unlock()
+		d.Set(func(int) { d.Hold = func() { <-hold } })
 		big := json.RawMessage(`"` + strings.Repeat("x", 60000) + `"`)
 		posted, dropped := 0, 0
 		for range 300 {
@@ -246,9 +236,7 @@ func TestHungDisk(t *testing.T) {
 		l := mustOpen(t, d, quiet)
 		head := l.Head()
 		hold := make(chan struct{})
-		d.mu.Lock()
-		d.hold = func() { <-hold }
-		d.mu.Unlock()
+		d.Set(func(int) { d.Hold = func() { <-hold } })
 		start := time.Now()
 		var wg sync.WaitGroup
 		for range 200 { // more than a group in all: the last ones wait for a place
@@ -285,13 +273,9 @@ func TestCheckpointEvery(t *testing.T) {
 		<-time.After(time.Second)
 		synctest.Wait()
 		require.EqualValues(t, 4, l.Stats().Signed)
-		d.mu.Lock()
-		ops := d.ops
-		d.mu.Unlock()
+		ops := d.Ops()
 		<-time.After(time.Hour)
-		d.mu.Lock()
-		require.Equal(t, ops, d.ops)
-		d.mu.Unlock()
+		require.Equal(t, ops, d.Ops())
 		for range 3 {
 			fill(t, l, 1)
 			<-time.After(1001 * time.Millisecond)
@@ -308,21 +292,17 @@ func TestTilesFail(t *testing.T) {
 	d := newDisk()
 	l := mustOpen(t, d, quiet)
 	for i := range 6 {
-		d.mu.Lock()
-		d.fault = map[int]int{d.ops + 2 + i: faultPartial}
-		for n := 1; n < 400; n++ {
-			d.fault[d.ops+3+i+n] = faultError
-		}
-		d.mu.Unlock()
+		d.Set(func(ops int) {
+			d.Fault = map[int]durabletest.Fault{ops + 2 + i: durabletest.Partial}
+			for n := 1; n < 400; n++ {
+				d.Fault[ops+3+i+n] = durabletest.Error
+			}
+		})
 		_, err := l.Checkpoint(t.Context())
 		require.NoError(t, err, "nothing new")
-		d.mu.Lock()
-		d.fault = nil
-		d.mu.Unlock()
+		d.Set(func(int) { d.Fault = nil })
 		fill(t, l, 2)
-		d.mu.Lock()
-		d.fault = map[int]int{d.ops + 1 + i: faultPartial}
-		d.mu.Unlock()
+		d.Set(func(ops int) { d.Fault = map[int]durabletest.Fault{ops + 1 + i: durabletest.Partial} })
 		_, err = l.Checkpoint(t.Context())
 		require.Error(t, err)
 		require.NoError(t, l.Err())
@@ -333,7 +313,7 @@ func TestTilesFail(t *testing.T) {
 	}
 	require.EqualValues(t, 6, l.Stats().CheckpointErrors)
 	require.NoError(t, l.Close())
-	check(t, d.powerLoss(none), Trust{Heads: []Head{l.Head()}})
+	check(t, d.PowerLoss(durabletest.None), Trust{Heads: []Head{l.Head()}})
 }
 
 func TestGroupCommit(t *testing.T) {
@@ -343,9 +323,7 @@ func TestGroupCommit(t *testing.T) {
 		l := mustOpen(t, d, quiet)
 		hold := make(chan struct{})
 		var syncs atomic.Int64
-		d.mu.Lock()
-		d.hold = func() { syncs.Add(1); <-hold }
-		d.mu.Unlock()
+		d.Set(func(int) { d.Hold = func() { syncs.Add(1); <-hold } })
 		var wg sync.WaitGroup
 		for range 100 {
 			wg.Go(func() {

@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/surefoot-ml/surefoot/internal/durable/durabletest"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -35,9 +37,16 @@ func testKey(n byte) ed25519.PrivateKey {
 // quiet are the options of a log that signs only when told to.
 var quiet = Options{Key: testKey(1), Origin: "example.com/log", CheckpointEvery: -1}
 
-func mustOpen(t testing.TB, d *disk, opts Options) *Log {
+// newDisk has blocks of the size of those that disks have.
+func newDisk() *durabletest.Disk {
+	d := durabletest.New()
+	d.Block = 512
+	return d
+}
+
+func mustOpen(t testing.TB, d *durabletest.Disk, opts Options) *Log {
 	t.Helper()
-	l, err := openIn(d.at(), "x", opts)
+	l, err := openIn(d, "x", opts)
 	require.NoError(t, err)
 	return l
 }
@@ -53,7 +62,7 @@ func fill(t testing.TB, l *Log, n int) {
 }
 
 // sample is a disk with a closed log of n entries, and its heads from the empty log on.
-func sample(t testing.TB, n int) (*disk, []Head) {
+func sample(t testing.TB, n int) (*durabletest.Disk, []Head) {
 	d := newDisk()
 	l := mustOpen(t, d, quiet)
 	heads := []Head{{}, l.Head()}
@@ -65,19 +74,19 @@ func sample(t testing.TB, n int) (*disk, []Head) {
 	return d, heads
 }
 
-func collect(t testing.TB, d *disk) []Entry {
+func collect(t testing.TB, d *durabletest.Disk) []Entry {
 	t.Helper()
 	var all []Entry
-	for e, err := range entries(d.at(), "x") {
+	for e, err := range entries(d, "x") {
 		require.NoError(t, err)
 		all = append(all, e)
 	}
 	return all
 }
 
-func check(t testing.TB, d *disk, trust Trust) Report {
+func check(t testing.TB, d *durabletest.Disk, trust Trust) Report {
 	t.Helper()
-	rep, err := verify(d.at(), "x", trust, func(*Entry) bool { return true })
+	rep, err := verify(d, "x", trust, func(*Entry) bool { return true })
 	require.NoError(t, err)
 	return rep
 }
@@ -87,10 +96,10 @@ func TestFormat(t *testing.T) {
 	t.Parallel()
 	const n = 300
 	d, heads := sample(t, n)
-	files := d.files()
-	bundle := files["tile/entries/000"].cache
+	files := d.Files()
+	bundle := files["tile/entries/000"]
 	var texts [][]byte
-	for _, part := range [][]byte{bundle, files["tile/entries/001.p/44"].cache} {
+	for _, part := range [][]byte{bundle, files["tile/entries/001.p/44"]} {
 		for len(part) > 0 {
 			size := int(part[0])<<8 | int(part[1])
 			texts = append(texts, part[2:2+size])
@@ -118,15 +127,15 @@ func TestFormat(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, Head{uint64(i + 1), Hash(root)}, heads[i+1])
 	}
-	require.Equal(t, level0[:256*32], files["tile/0/000"].cache)
-	require.Equal(t, level0[256*32:], files["tile/0/001.p/44"].cache)
-	require.Len(t, files["tile/1/000.p/1"].cache, 32)
+	require.Equal(t, level0[:256*32], files["tile/0/000"])
+	require.Equal(t, level0[256*32:], files["tile/0/001.p/44"])
+	require.Len(t, files["tile/1/000.p/1"], 32)
 
 	vkey, err := note.NewEd25519VerifierKey("example.com/log", testKey(1).Public().(ed25519.PublicKey))
 	require.NoError(t, err)
 	v, err := note.NewVerifier(vkey)
 	require.NoError(t, err)
-	signed, err := note.Open(files["checkpoint"].cache, note.VerifierList(v))
+	signed, err := note.Open(files["checkpoint"], note.VerifierList(v))
 	require.NoError(t, err)
 	require.Equal(t, fmt.Sprintf("example.com/log\n%d\n%s\n", n, base64.StdEncoding.EncodeToString(heads[n].Hash[:])), signed.Text)
 
@@ -409,7 +418,7 @@ func TestCloseWhileAppending(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		rep := check(t, d.powerLoss(none), Trust{Heads: []Head{l.Head()}})
+		rep := check(t, d.PowerLoss(durabletest.None), Trust{Heads: []Head{l.Head()}})
 		require.GreaterOrEqual(t, rep.Signed.Size, acked.Load()+1)
 		require.Equal(t, rep.Signed, rep.Head)
 	}

@@ -43,7 +43,7 @@ func TestRotateKey(t *testing.T) {
 			h, err := l.Checkpoint(t.Context())
 			require.NoError(t, err)
 			kept = append(kept, h)
-			notes = append(notes, d.files()["checkpoint"].cache)
+			notes = append(notes, d.Files()["checkpoint"])
 			next := ed25519.PrivateKey(nil)
 			if !own {
 				next = testKey(n)
@@ -73,11 +73,11 @@ func TestRotateKey(t *testing.T) {
 		}
 		old := opts
 		old.Key = testKey(1)
-		_, err := openIn(d.at(), "x", old)
+		_, err := openIn(d, "x", old)
 		require.ErrorIs(t, err, ErrKey)
 		if !own {
 			old.Key = nil
-			_, err = openIn(d.at(), "x", old)
+			_, err = openIn(d, "x", old)
 			require.ErrorIs(t, err, ErrKey)
 			require.ErrorContains(t, err, "needs Options.Key")
 		}
@@ -91,7 +91,7 @@ func TestRotateKey(t *testing.T) {
 			}
 			texts = append(texts, e.append(nil))
 		}
-		_, err = verify(forge(t, d, texts).at(), "x", Trust{}, func(*Entry) bool { return true })
+		_, err = verify(forge(t, d, texts), "x", Trust{}, func(*Entry) bool { return true })
 		require.ErrorContains(t, err, "its key is not signed by the one before it")
 	}
 }
@@ -112,7 +112,7 @@ func TestPrune(t *testing.T) {
 	post(700)
 	h, err := l.Checkpoint(t.Context())
 	require.NoError(t, err)
-	proof, err := prove(d.at(), "x", 5)
+	proof, err := prove(d, "x", 5)
 	require.NoError(t, err)
 
 	through, err := l.Prune(t.Context(), 200, "too little for a bundle")
@@ -124,8 +124,8 @@ func TestPrune(t *testing.T) {
 	through, err = l.Prune(t.Context(), 600, "again")
 	require.NoError(t, err)
 	require.EqualValues(t, 512, through)
-	require.Nil(t, d.files()["tile/entries/000"])
-	require.NotNil(t, d.files()["tile/0/000"])
+	require.Nil(t, d.Files()["tile/entries/000"])
+	require.NotNil(t, d.Files()["tile/0/000"])
 	rep := check(t, d, Trust{Keys: []string{l.Key()}, Heads: []Head{h}})
 	require.EqualValues(t, 512, rep.Pruned)
 	post(300)
@@ -140,9 +140,9 @@ func TestPrune(t *testing.T) {
 		require.True(t, slices.ContainsFunc(all, func(e Entry) bool {
 			return e.Kind == KindPruned && strings.Contains(string(e.Data), `"reason":"older than a year","through":512`)
 		}))
-		_, err = prove(d.at(), "x", 5)
+		_, err = prove(d, "x", 5)
 		require.Error(t, err)
-		_, err = prove(d.at(), "x", 600)
+		_, err = prove(d, "x", 600)
 		require.NoError(t, err)
 		_, _, err = proof.Check(trust.Keys...)
 		require.NoError(t, err, "who kept an entry and its proof can still show it")
@@ -153,13 +153,13 @@ func TestPrune(t *testing.T) {
 	first, err := note.NewEd25519VerifierKey("example.com/log", testKey(1).Public().(ed25519.PublicKey))
 	require.NoError(t, err)
 	check(t, d, Trust{Keys: []string{first}}) // the deleted entries named it
-	_, err = verify(d.without("tile/entries/002").at(), "x", Trust{}, func(*Entry) bool { return true })
+	_, err = verify(d.Without("tile/entries/002"), "x", Trust{}, func(*Entry) bool { return true })
 	require.ErrorContains(t, err, "the log does not say that it was deleted")
 	for _, path := range []string{"tile/0/000", "tile/0/001", "tile/0/002", "tile/entries/002"} {
-		_, err = verify(d.tamper(path, func(c []byte) []byte { c[77] ^= 4; return c }).at(), "x", Trust{}, func(*Entry) bool { return true })
+		_, err = verify(d.Tamper(path, func(c []byte) []byte { c[77] ^= 4; return c }), "x", Trust{}, func(*Entry) bool { return true })
 		require.Error(t, err, path)
 	}
-	m := d.without("journal")
+	m := d.Without("journal")
 	require.EqualValues(t, 512, check(t, m, Trust{}).Pruned, "a mirror too")
 }
 
@@ -234,7 +234,7 @@ func TestWitness(t *testing.T) {
 		rep := check(t, d, trust)
 		require.Equal(t, l.Head(), rep.Witnessed)
 		require.Equal(t, []string{"w.example"}, rep.Cosigned)
-		older := d.clone()
+		older := d.Clone()
 
 		// One that fails or hangs holds up nobody, and is told of.
 		l = mustOpen(t, d, opts)
@@ -275,9 +275,9 @@ func TestWitness(t *testing.T) {
 		check(t, d, trust)
 
 		other := &witness{key: testKey(8)}
-		_, err = verify(d.at(), "x", Trust{Witnesses: []string{other.public()}}, func(*Entry) bool { return true })
+		_, err = verify(d, "x", Trust{Witnesses: []string{other.public()}}, func(*Entry) bool { return true })
 		require.ErrorIs(t, err, ErrWitness)
-		_, err = verify(d.at(), "x", Trust{Witnesses: []string{other.public(), w.public()}}, func(*Entry) bool { return true })
+		_, err = verify(d, "x", Trust{Witnesses: []string{other.public(), w.public()}}, func(*Entry) bool { return true })
 		require.ErrorIs(t, err, ErrWitness)
 		check(t, d, Trust{Witnesses: []string{other.public(), w.public()}, Quorum: 1})
 	})
@@ -301,7 +301,7 @@ func TestProof(t *testing.T) {
 	require.NoError(t, l.Close())
 	last := heads[len(heads)-1]
 	for seq := uint64(1); seq <= last.Size; seq += 37 {
-		p, err := prove(d.at(), "x", seq)
+		p, err := prove(d, "x", seq)
 		require.NoError(t, err)
 		text, err := p.MarshalText()
 		require.NoError(t, err)
@@ -331,9 +331,9 @@ func TestProof(t *testing.T) {
 		}
 	}
 	for _, old := range heads {
-		c, err := lastCheckpoint(d.at(), "x")
+		c, err := lastCheckpoint(d, "x")
 		require.NoError(t, err)
-		hashes, err := consistency(old.Size, c.head, hashReader(d.at(), c.head))
+		hashes, err := consistency(old.Size, c.head, hashReader(d, c.head))
 		require.NoError(t, err)
 		p := Consistency{Old: old.Size, Hashes: hashes, Checkpoint: c.text}
 		got, err := p.Check(old, key)
@@ -347,13 +347,13 @@ func TestProof(t *testing.T) {
 		require.ErrorIs(t, err, ErrKey)
 	}
 	for _, seq := range []uint64{0, last.Size + 1} {
-		_, err := prove(d.at(), "x", seq)
+		_, err := prove(d, "x", seq)
 		require.Error(t, err)
 	}
-	_, err := prove(newDisk().at(), "x", 1)
+	_, err := prove(newDisk(), "x", 1)
 	require.Error(t, err)
-	bad := d.tamper("tile/entries/001", func(c []byte) []byte { c[40] ^= 1; return c })
-	_, err = prove(bad.at(), "x", 257)
+	bad := d.Tamper("tile/entries/001", func(c []byte) []byte { c[40] ^= 1; return c })
+	_, err = prove(bad, "x", 257)
 	require.Error(t, err, "a changed entry has no proof")
 }
 
@@ -374,8 +374,8 @@ func TestRedact(t *testing.T) {
 	_, err = l.Append(t.Context(), Event{Kind: KindSecurity, Data: "hunter2"})
 	require.ErrorContains(t, err, "nothing of this may be kept")
 	require.NoError(t, l.Close())
-	for path, f := range d.files() {
-		require.NotContains(t, string(f.cache), "hunter2", path)
+	for path, f := range d.Files() {
+		require.NotContains(t, string(f), "hunter2", path)
 	}
 	all := collect(t, d)
 	require.Equal(t, `{"password":"[redacted]","user":"u"}`, string(all[1].Data))
@@ -399,7 +399,7 @@ func TestSelectAndExport(t *testing.T) {
 	}
 	require.NoError(t, l.Close())
 	count := func(q Query) (n int) {
-		for _, err := range Select(entries(d.at(), "x"), q) {
+		for _, err := range Select(entries(d, "x"), q) {
 			require.NoError(t, err)
 			n++
 		}
@@ -415,7 +415,7 @@ func TestSelectAndExport(t *testing.T) {
 	require.Equal(t, 2, count(Query{Kinds: []Kind{KindStep}, Run: "r0", Correlation: "c4"}))
 
 	var out bytes.Buffer
-	require.NoError(t, ExportJSON(&out, entries(d.at(), "x")))
+	require.NoError(t, ExportJSON(&out, entries(d, "x")))
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	require.Len(t, lines, 21)
 	var e exported
@@ -424,7 +424,7 @@ func TestSelectAndExport(t *testing.T) {
 	require.NotContains(t, out.String(), "\u202e")
 
 	out.Reset()
-	require.NoError(t, ExportCSV(&out, entries(d.at(), "x")))
+	require.NoError(t, ExportCSV(&out, entries(d, "x")))
 	rows, err := csv.NewReader(&out).ReadAll()
 	require.NoError(t, err)
 	require.Len(t, rows, 22)
@@ -433,9 +433,9 @@ func TestSelectAndExport(t *testing.T) {
 		require.Equal(t, want, unformula(in))
 	}
 
-	bad := d.tamper("checkpoint", func(c []byte) []byte { c[20] ^= 1; return c })
-	require.Error(t, ExportJSON(io.Discard, entries(bad.at(), "x")))
-	require.Error(t, ExportCSV(io.Discard, entries(bad.at(), "x")))
+	bad := d.Tamper("checkpoint", func(c []byte) []byte { c[20] ^= 1; return c })
+	require.Error(t, ExportJSON(io.Discard, entries(bad, "x")))
+	require.Error(t, ExportCSV(io.Discard, entries(bad, "x")))
 }
 
 // The types of data say their kinds, and their own encoders agree with encoding/json.

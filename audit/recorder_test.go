@@ -78,7 +78,7 @@ func TestRecorder(t *testing.T) {
 	require.Equal(t, Step{7, 1, time.Second, 2 * time.Second, `a\nb\x1b[2J\u202e`}, step)
 
 	// A run does not go on without its trail.
-	d.setFull(true)
+	d.Set(func(int) { d.Full = true })
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() { r.RecordBatch(context.Background(), 8, 1, 0, 0, nil) })

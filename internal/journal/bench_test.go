@@ -18,33 +18,33 @@ const benchSize = 128 // bytes of a payload
 
 // counted counts the syncs of files.
 type counted struct {
-	stored
+	durable.Dir
 	syncs *atomic.Int64
 }
 
 type countedFile struct {
-	file
+	durable.File
 	syncs *atomic.Int64
 }
 
-func (c counted) open(name string) (file, error) {
-	f, err := c.stored.open(name)
+func (c counted) Open(name string) (durable.File, error) {
+	f, err := c.Dir.Open(name)
 	return countedFile{f, c.syncs}, err
 }
 
-func (c counted) create(name string) (file, error) {
-	f, err := c.stored.create(name)
+func (c counted) Create(name string) (durable.File, error) {
+	f, err := c.Dir.Create(name)
 	return countedFile{f, c.syncs}, err
 }
 
-func (c countedFile) sync() error {
+func (c countedFile) Sync() error {
 	c.syncs.Add(1)
-	return c.file.sync()
+	return c.File.Sync()
 }
 
 // bare is the least that shares syncs: the first caller to come writes and syncs for those who came meanwhile.
 type bare struct {
-	f    file
+	f    durable.File
 	disk sync.Mutex // held by who writes
 	end  int64
 
@@ -75,7 +75,7 @@ func (s *bare) append(p []byte) error {
 	s.buf, s.cur = nil, nil
 	s.mu.Unlock()
 	if _, g.err = s.f.WriteAt(buf, s.end); g.err == nil {
-		g.err = s.f.sync()
+		g.err = s.f.Sync()
 	}
 	s.end += int64(len(buf))
 	s.disk.Unlock()
@@ -89,13 +89,13 @@ func (s *bare) append(p []byte) error {
 func BenchmarkAppend(b *testing.B) {
 	for _, writers := range []int{1, 8, 64, 256} {
 		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
-			dir := counted{stored{durable.OS(b.TempDir())}, new(atomic.Int64)}
-			j, err := openIn(dir, "x", Options{})
+			dir := counted{durable.OS(b.TempDir()), new(atomic.Int64)}
+			j, err := OpenIn(dir, "x", Options{})
 			require.NoError(b, err)
-			other := stored{durable.OS(b.TempDir())}
-			plain, err := other.create("plain")
+			other := durable.OS(b.TempDir())
+			plain, err := other.Create("plain")
 			require.NoError(b, err)
-			shared, err := other.create("bare")
+			shared, err := other.Create("bare")
 			require.NoError(b, err)
 			group := make([]byte, benchSize*writers)
 			const each = 16 // appends of a writer in a turn
@@ -126,7 +126,7 @@ func BenchmarkAppend(b *testing.B) {
 					if _, err := plain.WriteAt(group, end); err != nil {
 						b.Fatal(err)
 					}
-					if err := plain.sync(); err != nil {
+					if err := plain.Sync(); err != nil {
 						b.Fatal(err)
 					}
 					end += int64(len(group))
@@ -155,7 +155,7 @@ func BenchmarkReplay(b *testing.B) {
 			j, err := Open(dir, Options{})
 			require.NoError(b, err)
 			require.NoError(b, j.Close())
-			f, err := stored{durable.OS(dir)}.open(fileName)
+			f, err := durable.OS(dir).Open(fileName)
 			require.NoError(b, err)
 			r := replay{file: f, size: headerSize + frameSize}
 			require.NoError(b, r.run())
@@ -166,7 +166,7 @@ func BenchmarkReplay(b *testing.B) {
 				}
 				require.NoError(b, r.seg.write(buf, uint32(group)))
 			}
-			require.NoError(b, f.sync())
+			require.NoError(b, f.Sync())
 			require.NoError(b, f.Close())
 			b.SetBytes(r.seg.end)
 			b.ReportAllocs()

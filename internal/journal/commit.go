@@ -74,7 +74,7 @@ func (j *Journal) commit(buf []byte, count uint32) error {
 	if err := j.seg.write(buf, count); err != nil {
 		return j.poison(err)
 	}
-	if err := j.seg.file.sync(); err != nil {
+	if err := j.seg.file.Sync(); err != nil {
 		return j.poison(err)
 	}
 	j.appended = count > 0

@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/surefoot-ml/surefoot/internal/durable"
+	"github.com/surefoot-ml/surefoot/internal/durable/durabletest"
 )
 
 // found is an entry that was replayed.
@@ -18,39 +21,41 @@ type found struct {
 }
 
 // holding is a disk whose journal has this content.
-func holding(image []byte) *disk {
-	d := newDisk()
-	d.names[fileName] = &inode{cache: bytes.Clone(image), platter: bytes.Clone(image)}
-	d.onDisk = []map[string]*inode{clone(d.names)}
-	return d
+func holding(image []byte) *durabletest.Disk {
+	return durabletest.Holding(fileName, image)
 }
 
 // read opens an image and closes it again.
 func read(t testing.TB, image []byte) (entries []found, rec Recovery, after []byte, err error) {
 	d := holding(image)
-	j, err := openIn(d, "x", Options{Replay: func(e Entry) error {
+	j, err := OpenIn(d, "x", Options{Replay: func(e Entry) error {
 		entries = append(entries, found{e.Seq, e.Snapshot, string(e.Payload)})
 		return nil
 	}})
 	if err != nil {
 		require.Nil(t, j)
-		require.Equal(t, image, d.names[fileName].cache, "what is refused stays as it was")
-		require.False(t, d.locked)
+		require.Equal(t, image, d.Files()[fileName], "what is refused stays as it was")
+		require.True(t, unlocked(d))
 		return nil, Recovery{}, nil, err
 	}
 	rec = j.Recovery()
 	require.NoError(t, j.Close())
-	require.False(t, d.locked)
+	require.True(t, unlocked(d))
 	require.EqualValues(t, len(image), rec.Offset+rec.Cut)
-	require.Equal(t, image[:rec.Offset], d.names[fileName].cache[:rec.Offset])
-	return entries, rec, d.names[fileName].cache, nil
+	require.Equal(t, image[:rec.Offset], d.Files()[fileName][:rec.Offset])
+	return entries, rec, d.Files()[fileName], nil
+}
+
+func unlocked(d durable.Dir) bool {
+	lock, err := d.Lock()
+	return err == nil && lock.Close() == nil
 }
 
 // sample is a journal, where its frames begin, and how many entries (and snapshots) precede each of these. Sealed, it
 // was closed; else the process was killed.
 func sample(t testing.TB, sealed, compacted bool) (image []byte, frames []int, before []int) {
-	d := newDisk()
-	j, err := openIn(d, "x", Options{})
+	d := durabletest.New()
+	j, err := OpenIn(d, "x", Options{})
 	require.NoError(t, err)
 	frames, before = []int{headerSize}, []int{0}
 	n := 0
@@ -75,10 +80,10 @@ func sample(t testing.TB, sealed, compacted bool) (image []byte, frames []int, b
 		frames, before = append(frames, int(size)), append(before, n)
 		require.NoError(t, j.Close())
 	} else {
-		d.dead = true
+		d.Kill()
 		require.Error(t, j.Close())
 	}
-	return d.names[fileName].cache, frames, before
+	return d.Files()[fileName], frames, before
 }
 
 func TestTruncatedAtEachByte(t *testing.T) {
@@ -240,17 +245,17 @@ func TestChain(t *testing.T) {
 
 // unreadable is a disk with a file that cannot be read from some offset on.
 type unreadable struct {
-	*disk
+	*durabletest.Disk
 	from int64
 }
 
 type unreadableFile struct {
-	file
+	durable.File
 	from int64
 }
 
-func (u unreadable) open(name string) (file, error) {
-	f, err := u.disk.open(name)
+func (u unreadable) Open(name string) (durable.File, error) {
+	f, err := u.Disk.Open(name)
 	return unreadableFile{f, u.from}, err
 }
 
@@ -258,7 +263,7 @@ func (f unreadableFile) ReadAt(p []byte, off int64) (int, error) {
 	if off+int64(len(p)) > f.from {
 		return 0, syscall.EIO
 	}
-	return f.file.ReadAt(p, off)
+	return f.File.ReadAt(p, off)
 }
 
 func TestReadError(t *testing.T) {
@@ -266,7 +271,7 @@ func TestReadError(t *testing.T) {
 	image, _, _ := sample(t, true, false)
 	image = append(image, make([]byte, 100)...)
 	for from := range len(image) {
-		_, err := openIn(unreadable{holding(image), int64(from)}, "x", Options{})
+		_, err := OpenIn(unreadable{holding(image), int64(from)}, "x", Options{})
 		require.ErrorIs(t, err, syscall.EIO)
 		require.NotErrorIs(t, err, ErrDamaged, "it may be legible again")
 	}

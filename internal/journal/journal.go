@@ -79,7 +79,7 @@ type Journal struct {
 	stopped chan struct{} // closed when the goroutine has returned
 
 	// Of the goroutine alone, once Open has returned.
-	dir      directory
+	dir      durable.Dir
 	unlock   io.Closer
 	seg      segment
 	base     uint64 // last entry that the snapshot stands for
@@ -125,11 +125,8 @@ func Open(dir string, opts Options) (*Journal, error) {
 }
 
 // OpenIn is Open for a directory that may not be one of the operating system; path names it in errors.
-func OpenIn(d durable.Dir, path string, opts Options) (*Journal, error) {
-	return openIn(stored{d}, filepath.Join(path, fileName), opts)
-}
-
-func openIn(dir directory, path string, opts Options) (*Journal, error) {
+func OpenIn(dir durable.Dir, path string, opts Options) (*Journal, error) {
+	path = filepath.Join(path, fileName)
 	if opts.MaxEntry < 0 || opts.MaxEntry > maxMaxEntry {
 		return nil, fmt.Errorf("journal: MaxEntry %d is not in 0..%d", opts.MaxEntry, maxMaxEntry)
 	}
@@ -137,7 +134,7 @@ func openIn(dir directory, path string, opts Options) (*Journal, error) {
 		opts.MaxEntry = defaultMaxEntry
 	}
 	if opts.Existing { // before the lock, which is made with the directory
-		f, err := dir.open(fileName)
+		f, err := dir.Open(fileName)
 		if err == nil {
 			err = f.Close()
 		}
@@ -145,7 +142,7 @@ func openIn(dir directory, path string, opts Options) (*Journal, error) {
 			return nil, fmt.Errorf("journal: open %s: %w", path, err)
 		}
 	}
-	unlock, err := dir.lock()
+	unlock, err := dir.Lock()
 	if err != nil {
 		return nil, fmt.Errorf("journal: open %s: %w", path, err)
 	}
@@ -169,7 +166,7 @@ func openIn(dir directory, path string, opts Options) (*Journal, error) {
 
 // load reads the file and makes it fit for appending.
 func (j *Journal) load(opts Options) error {
-	f, err := j.dir.open(fileName)
+	f, err := j.dir.Open(fileName)
 	if errors.Is(err, fs.ErrNotExist) && !opts.Existing {
 		j.found.Created = true
 		f, err = j.createFile()
@@ -178,7 +175,7 @@ func (j *Journal) load(opts Options) error {
 		return fmt.Errorf("journal: open %s: %w", j.path, err)
 	}
 	j.seg.file = f
-	size, err := f.size()
+	size, err := f.Size()
 	if err != nil {
 		return fmt.Errorf("journal: open %s: %w", j.path, err)
 	}
@@ -203,13 +200,13 @@ func (j *Journal) load(opts Options) error {
 }
 
 // createFile makes an empty journal under its name at once, so that a crash never leaves a part of a header.
-func (j *Journal) createFile() (file, error) {
+func (j *Journal) createFile() (durable.File, error) {
 	s, err := newSegment(j.dir, 0, 0, nil)
 	if err != nil {
 		return nil, err
 	}
-	if err = s.file.sync(); err == nil {
-		err = j.dir.rename(tempName, fileName)
+	if err = s.file.Sync(); err == nil {
+		err = j.dir.Rename(tempName, fileName)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.file.Close())
@@ -234,13 +231,13 @@ func (j *Journal) settle(last int64) error {
 			return err
 		}
 	}
-	if err := j.seg.file.sync(); err != nil {
+	if err := j.seg.file.Sync(); err != nil {
 		return err
 	}
-	if err := j.dir.remove(tempName); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := j.dir.Remove(tempName); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return j.dir.sync()
+	return j.dir.Sync()
 }
 
 func (j *Journal) release() error {

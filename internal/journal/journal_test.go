@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/surefoot-ml/surefoot/internal/durable/durabletest"
 )
 
 func TestOpenCreates(t *testing.T) {
@@ -112,10 +114,10 @@ func TestReplayThatFails(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	t.Parallel()
-	d := newDisk()
-	j, err := openIn(d, "x", Options{MaxEntry: 10})
+	d := durabletest.New()
+	j, err := OpenIn(d, "x", Options{MaxEntry: 10})
 	require.NoError(t, err)
-	ops := d.ops
+	ops := d.Ops()
 	_, err = j.Append(t.Context(), make([]byte, 11))
 	require.ErrorIs(t, err, ErrTooLarge)
 	_, err = j.AppendBatch(t.Context())
@@ -126,7 +128,7 @@ func TestLimits(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorIs(t, j.Compact(ended, 0, nil), context.Canceled)
 	require.ErrorContains(t, j.Compact(t.Context(), 1, nil), "not in 0..0")
-	require.Equal(t, ops, d.ops, "nothing was written")
+	require.Equal(t, ops, d.Ops(), "nothing was written")
 	_, err = j.Append(t.Context(), make([]byte, 10))
 	require.NoError(t, err)
 	require.NoError(t, j.Compact(t.Context(), 1, nil))
@@ -134,7 +136,7 @@ func TestLimits(t *testing.T) {
 	require.NoError(t, j.Close())
 
 	// What was written with a larger limit is read.
-	j, err = openIn(d, "x", Options{MaxEntry: maxMaxEntry})
+	j, err = OpenIn(d, "x", Options{MaxEntry: maxMaxEntry})
 	require.NoError(t, err)
 	half := make([]byte, 40<<20)
 	_, err = j.AppendBatch(t.Context(), half, half)
@@ -142,7 +144,7 @@ func TestLimits(t *testing.T) {
 	_, err = j.Append(t.Context(), make([]byte, 2<<20))
 	require.NoError(t, err)
 	require.NoError(t, j.Close())
-	j, err = openIn(d, "x", Options{})
+	j, err = OpenIn(d, "x", Options{})
 	require.NoError(t, err)
 	require.EqualValues(t, 1, j.Recovery().Entries)
 	require.NoError(t, j.Close())
@@ -162,11 +164,11 @@ func TestLimits(t *testing.T) {
 func TestCallersShareASync(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := newDisk()
-		j, err := openIn(d, "x", Options{})
+		d := durabletest.New()
+		j, err := OpenIn(d, "x", Options{})
 		require.NoError(t, err)
-		gate, before := make(chan struct{}), d.syncs
-		d.hold = func() { <-gate }
+		gate, before := make(chan struct{}), d.Syncs()
+		d.Hold = func() { <-gate }
 		var wg sync.WaitGroup
 		seen := make([]bool, 201)
 		add := func() {
@@ -189,9 +191,9 @@ func TestCallersShareASync(t *testing.T) {
 		gate <- struct{}{}
 		gate <- struct{}{}
 		wg.Wait()
-		require.Equal(t, 2, d.syncs-before)
+		require.Equal(t, 2, d.Syncs()-before)
 		require.Equal(t, append([]bool{false}, bytesOf(true, 200)...), seen)
-		d.hold = nil
+		d.Hold = nil
 		require.NoError(t, j.Close())
 	})
 }
@@ -208,11 +210,11 @@ func bytesOf(v bool, n int) []bool {
 func TestHungDisk(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := newDisk()
-		j, err := openIn(d, "x", Options{MaxEntry: maxGroup})
+		d := durabletest.New()
+		j, err := OpenIn(d, "x", Options{MaxEntry: maxGroup})
 		require.NoError(t, err)
 		gate := make(chan struct{})
-		d.hold = func() { <-gate }
+		d.Hold = func() { <-gate }
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		for range 3 { // the first is being synced, the second fills a group, the third finds no room
@@ -231,7 +233,7 @@ func TestHungDisk(t *testing.T) {
 		require.ErrorIs(t, j.Err(), ErrClosed)
 		close(gate)
 		wg.Wait()
-		j, err = openIn(d, "x", Options{})
+		j, err = OpenIn(d, "x", Options{})
 		require.NoError(t, err)
 		require.EqualValues(t, 2, j.Recovery().Entries, "who gave up while being written was written")
 		require.NoError(t, j.Close())
@@ -241,8 +243,8 @@ func TestHungDisk(t *testing.T) {
 // TestConcurrent appends, compacts, reads and closes at the same time.
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
-	d := newDisk()
-	j, err := openIn(d, "x", Options{})
+	d := durabletest.New()
+	j, err := OpenIn(d, "x", Options{})
 	require.NoError(t, err)
 	var mu sync.Mutex
 	acked := map[uint64]string{}
@@ -278,7 +280,7 @@ func TestConcurrent(t *testing.T) {
 	})
 	wg.Wait()
 	next := uint64(0)
-	j, err = openIn(d, "x", Options{Replay: func(e Entry) error {
+	j, err = OpenIn(d, "x", Options{Replay: func(e Entry) error {
 		if e.Snapshot {
 			require.Len(t, e.Payload, int(e.Seq))
 		} else {

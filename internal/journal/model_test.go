@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/surefoot-ml/surefoot/internal/durable/durabletest"
 )
 
 // state is what the journals of these tests record: numbers, entry i of which is the payload of entry i+1, padded.
@@ -46,7 +48,7 @@ func (s state) snapshot() []byte {
 // model does operations on a journal and knows what must be found in it.
 type model struct {
 	t     testing.TB
-	d     *disk
+	d     *durabletest.Disk
 	j     *Journal
 	known state // acknowledged
 	maybe state // the batch that got an error, after which there was no other
@@ -55,7 +57,7 @@ type model struct {
 
 func (m *model) open() error {
 	var found state
-	j, err := openIn(m.d, "x", Options{Replay: found.apply})
+	j, err := OpenIn(m.d, "x", Options{Replay: found.apply})
 	if err != nil {
 		require.NotErrorIs(m.t, err, ErrDamaged, "a crash is not damage")
 		return err
@@ -67,11 +69,11 @@ func (m *model) open() error {
 	require.Equal(m.t, append(state{}, m.known...), append(state{}, found...))
 	last, size := j.Last()
 	require.EqualValues(m.t, len(found), last)
-	require.EqualValues(m.t, size, len(m.d.names[fileName].cache))
-	require.Nil(m.t, m.d.names[tempName])
-	safe := m.d.powerLoss(none).names
+	require.EqualValues(m.t, size, len(m.d.Files()[fileName]))
+	require.Nil(m.t, m.d.Files()[tempName])
+	safe := m.d.PowerLoss(durabletest.None).Files()
 	require.Len(m.t, safe, 1)
-	require.Equal(m.t, m.d.names[fileName].cache, safe[fileName].cache, "what Open told survives")
+	require.Equal(m.t, m.d.Files()[fileName], safe[fileName], "what Open told survives")
 	m.j = j
 	return nil
 }
@@ -142,22 +144,22 @@ func TestEveryFault(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	images := 0
 	for _, why := range []error{syscall.EIO, syscall.ENOSPC} {
-		for kind := 1; kind <= faults; kind++ {
+		for kind := 1; kind <= durabletest.Faults; kind++ {
 			for op := 1; ; op++ {
-				m := &model{t: t, d: newDisk()}
-				m.d.fault[op], m.d.why = kind, why
+				m := &model{t: t, d: durabletest.New()}
+				m.d.Fault[op], m.d.Why = durabletest.Fault(kind), why
 				err := m.script()
 				m.end()
-				if m.d.ops < op {
+				if m.d.Ops() < op {
 					require.NoError(t, err)
 					break // the fault did not come any more
 				}
 				if err != nil {
-					require.True(t, errors.Is(err, why) || errors.Is(err, errCrash), "%v", err)
+					require.True(t, errors.Is(err, why) || errors.Is(err, durabletest.ErrCrash), "%v", err)
 				}
-				for _, next := range []*disk{
-					m.d.restart(), m.d.powerLoss(none), m.d.powerLoss(all),
-					m.d.powerLoss(coin(r)), m.d.powerLoss(coin(r)), m.d.powerLoss(coin(r)), m.d.powerLoss(coin(r)),
+				for _, next := range []*durabletest.Disk{
+					m.d.Restart(), m.d.PowerLoss(durabletest.None), m.d.PowerLoss(durabletest.All),
+					m.d.PowerLoss(durabletest.Coin(r)), m.d.PowerLoss(durabletest.Coin(r)), m.d.PowerLoss(durabletest.Coin(r)), m.d.PowerLoss(durabletest.Coin(r)),
 				} {
 					images++
 					m.recover(next, r)
@@ -170,20 +172,20 @@ func TestEveryFault(t *testing.T) {
 }
 
 // recover opens the journal of a disk, with a crash at some point of that, and goes on with it, then loses power.
-func (m *model) recover(d *disk, r *rand.Rand) {
+func (m *model) recover(d *durabletest.Disk, r *rand.Rand) {
 	n := &model{t: m.t, d: d, known: slices.Clone(m.known), maybe: m.maybe, id: m.id}
-	n.d.fault[1+r.IntN(6)] = 1 + r.IntN(faults)
+	n.d.Fault[1+r.IntN(6)] = durabletest.Fault(1 + r.IntN(durabletest.Faults))
 	for n.open() != nil {
-		if n.d = n.d.restart(); r.IntN(2) == 0 {
-			n.d = n.d.powerLoss(coin(r))
+		if n.d = n.d.Restart(); r.IntN(2) == 0 {
+			n.d = n.d.PowerLoss(durabletest.Coin(r))
 		}
 	}
-	n.d.fault = nil
+	n.d.Fault = nil
 	require.NoError(m.t, n.append(2, 10))
 	require.NoError(m.t, n.append(1, 70))
-	n.d.dead = true
+	n.d.Kill()
 	n.end()
-	n.d = n.d.powerLoss(coin(r))
+	n.d = n.d.PowerLoss(durabletest.Coin(r))
 	require.NoError(m.t, n.open())
 	require.NoError(m.t, n.compact(len(n.known)))
 	require.NoError(m.t, n.j.Close())
@@ -192,31 +194,31 @@ func (m *model) recover(d *disk, r *rand.Rand) {
 // TestFailedCompactionCostsNothing: a compaction that fails before the rename costs nothing.
 func TestFailedCompactionCostsNothing(t *testing.T) {
 	t.Parallel()
-	m := &model{t: t, d: newDisk()}
+	m := &model{t: t, d: durabletest.New()}
 	require.NoError(t, m.open())
 	require.NoError(t, m.append(5, 9))
-	m.d.why = syscall.ENOSPC
+	m.d.Why = syscall.ENOSPC
 	for op := 1; op <= 4; op++ { // create, two writes, sync
-		m.d.fault = map[int]int{m.d.ops + op: faultPartial}
+		m.d.Fault = map[int]durabletest.Fault{m.d.Ops() + op: durabletest.Partial}
 		if op == 1 {
-			m.d.fault = map[int]int{m.d.ops + op: faultError}
+			m.d.Fault = map[int]durabletest.Fault{m.d.Ops() + op: durabletest.Error}
 		}
 		err := m.compact(3)
 		require.ErrorIs(t, err, syscall.ENOSPC)
 		require.NotErrorIs(t, err, ErrPoisoned)
-		require.Nil(t, m.d.names[tempName])
+		require.Nil(t, m.d.Files()[tempName])
 		require.NoError(t, m.append(1, op))
 	}
-	m.d.fault = map[int]int{m.d.ops + 5: faultError} // rename
+	m.d.Fault = map[int]durabletest.Fault{m.d.Ops() + 5: durabletest.Error} // rename
 	require.ErrorIs(t, m.compact(3), ErrPoisoned)
 	require.ErrorIs(t, m.j.Err(), syscall.ENOSPC)
-	require.ErrorContains(t, m.j.Err(), "journal: x is poisoned")
+	require.ErrorContains(t, m.j.Err(), "journal: x/journal is poisoned")
 	var permanent interface{ Permanent() bool }
 	require.ErrorAs(t, m.j.Err(), &permanent)
 	require.True(t, permanent.Permanent())
 	require.ErrorIs(t, m.compact(3), ErrPoisoned)
 	m.end()
-	m.d = m.d.restart()
+	m.d = m.d.Restart()
 	require.NoError(t, m.open())
 	require.NoError(t, m.j.Close())
 }
@@ -225,50 +227,23 @@ func TestFailedCompactionCostsNothing(t *testing.T) {
 // last frame not written again by Open, the next loss of power would leave a hole before acknowledged entries.
 func TestFailedSyncThenReopen(t *testing.T) {
 	t.Parallel()
-	m := &model{t: t, d: newDisk()}
+	m := &model{t: t, d: durabletest.New()}
 	require.NoError(t, m.open())
 	require.NoError(t, m.append(1, 50))
-	m.d.fault[m.d.ops+2] = faultError
+	m.d.Fault[m.d.Ops()+2] = durabletest.Error
 	require.ErrorIs(t, m.append(2, 50), ErrPoisoned)
 	require.ErrorIs(t, m.j.Close(), ErrPoisoned)
 	require.NoError(t, m.j.Close())
-	m.d = m.d.restart()
+	m.d = m.d.Restart()
 	require.NoError(t, m.open())
 	require.Len(t, m.known, 3, "found in memory")
 	require.NoError(t, m.append(1, 50))
-	m.d.dead = true
+	m.d.Kill()
 	m.end()
-	m.d = m.d.powerLoss(none)
+	m.d = m.d.PowerLoss(durabletest.None)
 	require.NoError(t, m.open())
 	require.Len(t, m.known, 4)
 	m.end()
-}
-
-// TestDiskLosesWhatWasNotSynced shows that the tests here can fail.
-func TestDiskLosesWhatWasNotSynced(t *testing.T) {
-	t.Parallel()
-	d := newDisk()
-	f, err := d.create("a")
-	require.NoError(t, err)
-	_, err = f.WriteAt(make([]byte, 40), 0)
-	require.NoError(t, err)
-	require.Empty(t, d.powerLoss(none).names)
-	require.NoError(t, d.sync())
-	require.Empty(t, d.powerLoss(none).names["a"].cache)
-	require.NoError(t, f.sync())
-	_, err = f.WriteAt([]byte("0123456789012345678901234567890123456789"), 20)
-	require.NoError(t, err)
-	require.Equal(t, make([]byte, 40), d.powerLoss(none).names["a"].cache)
-	seen := map[string]bool{}
-	r := rand.New(rand.NewPCG(1, 1))
-	for range 200 {
-		seen[string(d.powerLoss(coin(r)).names["a"].cache)] = true
-	}
-	require.Greater(t, len(seen), 10)
-	d.fault[d.ops+1] = faultError
-	require.Error(t, f.sync())
-	require.NoError(t, f.sync())
-	require.NotContains(t, string(d.powerLoss(all).names["a"].cache), "0", "a second sync does not write what the first lost")
 }
 
 func FuzzModel(f *testing.F) {
@@ -276,17 +251,15 @@ func FuzzModel(f *testing.F) {
 	f.Add(uint64(2), []byte{0x10, 0x82, 0x83, 0x21, 0x51, 0x61, 0x11, 0xe4, 0x12})
 	f.Fuzz(func(t *testing.T, seed uint64, ops []byte) {
 		r := rand.New(rand.NewPCG(seed, 7))
-		m := &model{t: t, d: newDisk()}
+		m := &model{t: t, d: durabletest.New()}
 		crash := func() {
-			m.d.mu.Lock()
-			m.d.dead = true
-			m.d.mu.Unlock()
+			m.d.Kill()
 			m.end()
-			switch m.d = m.d.restart(); r.IntN(3) {
+			switch m.d = m.d.Restart(); r.IntN(3) {
 			case 0:
-				m.d = m.d.powerLoss(coin(r))
+				m.d = m.d.PowerLoss(durabletest.Coin(r))
 			case 1:
-				m.d = m.d.powerLoss(none)
+				m.d = m.d.PowerLoss(durabletest.None)
 			}
 		}
 		for _, op := range ops[:min(len(ops), 64)] {
@@ -303,19 +276,17 @@ func FuzzModel(f *testing.F) {
 			case 7, 8, 9:
 				through := r.IntN(len(m.known) + 1)
 				err := m.compact(through)
-				if err != nil && !errors.Is(err, ErrPoisoned) && !errors.Is(err, syscall.EIO) && !errors.Is(err, errCrash) {
+				if err != nil && !errors.Is(err, ErrPoisoned) && !errors.Is(err, syscall.EIO) && !errors.Is(err, durabletest.ErrCrash) {
 					require.Less(t, uint64(through), m.j.base, "%v", err)
 				}
 			case 10, 11:
-				m.d.mu.Lock()
-				m.d.fault[m.d.ops+1+arg/4] = 1 + arg%faults
-				m.d.mu.Unlock()
+				m.d.Set(func(ops int) { m.d.Fault[ops+1+arg/4] = durabletest.Fault(1 + arg%durabletest.Faults) })
 			case 12:
 				m.end()
-				if m.d.dead || len(m.maybe) > 0 {
+				if m.d.Dead() || len(m.maybe) > 0 {
 					crash()
 				} else {
-					m.d = m.d.restart()
+					m.d = m.d.Restart()
 				}
 			default:
 				crash()

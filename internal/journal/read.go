@@ -13,11 +13,11 @@ import (
 // journal.
 func Read(d durable.Dir, path string, fn func(Entry) error) (Recovery, error) {
 	path = filepath.Join(path, fileName)
-	f, err := asFile(d.View(fileName))
+	f, err := d.View(fileName)
 	if err != nil {
 		return Recovery{}, fmt.Errorf("journal: read %s: %w", path, err)
 	}
-	size, err := f.size()
+	size, err := f.Size()
 	r := replay{path: path, file: f, size: size, fn: fn}
 	if err == nil {
 		err = r.run()

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/surefoot-ml/surefoot/internal/durable"
 )
 
 // replay reads a segment.
 type replay struct {
 	path string
-	file file
+	file durable.File
 	size int64 // of the file
 	fn   func(Entry) error
 

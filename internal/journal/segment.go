@@ -5,11 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+
+	"github.com/surefoot-ml/surefoot/internal/durable"
+)
+
+// Names in the directory of a journal.
+const (
+	fileName = "journal"
+	tempName = "journal.new"
 )
 
 // segment is a file and the end of its chain.
 type segment struct {
-	file file
+	file durable.File
 	seed uint32 // checksum of the header
 	prev uint32 // sum of the last frame
 	next uint64 // number of the next entry
@@ -29,11 +37,11 @@ func (s *segment) write(buf []byte, count uint32) error {
 }
 
 // newSegment creates the file of a new segment, with count snapshots (0 or 1) that stand for the entries up to base.
-func newSegment(dir directory, base uint64, count uint32, snapshot []byte) (*segment, error) {
-	if err := dir.remove(tempName); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func newSegment(dir durable.Dir, base uint64, count uint32, snapshot []byte) (*segment, error) {
+	if err := dir.Remove(tempName); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	f, err := dir.create(tempName)
+	f, err := dir.Create(tempName)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +91,7 @@ func (j *Journal) copySegment(through uint64, snapshot []byte) (*segment, error)
 		err = flush()
 	}
 	if err == nil {
-		err = s.file.sync()
+		err = s.file.Sync()
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.file.Close())
@@ -99,17 +107,17 @@ func (j *Journal) compact(c *compaction) error {
 	}
 	s, err := j.copySegment(c.through, c.snapshot)
 	if err != nil {
-		if rerr := j.dir.remove(tempName); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
+		if rerr := j.dir.Remove(tempName); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
 			err = errors.Join(err, rerr)
 		}
 		return fmt.Errorf("journal: compact %s: %w", j.path, err)
 	}
-	if err := j.dir.rename(tempName, fileName); err != nil {
+	if err := j.dir.Rename(tempName, fileName); err != nil {
 		return j.poison(errors.Join(err, s.file.Close()))
 	}
 	old := j.seg.file
 	j.seg, j.base, j.appended = *s, c.through, true
-	err = j.dir.sync()
+	err = j.dir.Sync()
 	if cerr := old.Close(); err == nil {
 		err = cerr
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/surefoot-ml/surefoot/internal/durable"
-	"github.com/surefoot-ml/surefoot/internal/journal/journaltest"
+	"github.com/surefoot-ml/surefoot/internal/durable/durabletest"
 )
 
 func TestStage(t *testing.T) {
@@ -77,7 +77,7 @@ func TestStage(t *testing.T) {
 func TestStageNeverWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := journaltest.New()
+		d := durabletest.New()
 		j, err := OpenIn(d, "x", Options{})
 		require.NoError(t, err)
 		hold := make(chan struct{})
@@ -108,7 +108,7 @@ func TestStageNeverWaits(t *testing.T) {
 // What is not accepted stays as it was, a torn end included.
 func TestAccept(t *testing.T) {
 	t.Parallel()
-	d := journaltest.New()
+	d := durabletest.New()
 	j, err := OpenIn(d, "x", Options{})
 	require.NoError(t, err)
 	_, err = j.Append(t.Context(), []byte("a"))
@@ -117,7 +117,7 @@ func TestAccept(t *testing.T) {
 	require.NoError(t, err)
 	torn := append(whole, 1, 2, 3)
 	refused := errors.New("refused")
-	d = journaltest.Holding(fileName, torn)
+	d = durabletest.Holding(fileName, torn)
 	_, err = OpenIn(d, "x", Options{Accept: func(rec Recovery) error {
 		require.Equal(t, Recovery{Entries: 1, Cut: 3, Offset: int64(len(whole))}, rec)
 		return refused

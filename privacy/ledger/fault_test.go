@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/surefoot-ml/surefoot/internal/journal"
-	"github.com/surefoot-ml/surefoot/internal/journal/journaltest"
+	"github.com/surefoot-ml/surefoot/internal/durable/durabletest"
 	"github.com/surefoot-ml/surefoot/privacy"
 )
 
@@ -53,7 +53,7 @@ const faultStep = int64(nat / 64)
 type program struct {
 	*witness
 	t testing.TB
-	d *journaltest.Disk
+	d *durabletest.Disk
 	l *Ledger
 	j *Job
 }
@@ -215,13 +215,13 @@ func TestEveryFault(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	images, operations := 0, 0
 	for _, why := range []error{syscall.EIO, syscall.ENOSPC} {
-		for kind := 1; kind <= journaltest.Faults; kind++ {
+		for kind := 1; kind <= durabletest.Faults; kind++ {
 			for op := 1; ; op++ {
-				p := &program{witness: newWitness(), t: t, d: journaltest.New()}
-				p.d.Fault[op], p.d.Why = journaltest.Fault(kind), why
+				p := &program{witness: newWitness(), t: t, d: durabletest.New()}
+				p.d.Fault[op], p.d.Why = durabletest.Fault(kind), why
 				err := p.script()
 				if err != nil {
-					require.True(t, errors.Is(err, why) || errors.Is(err, journaltest.ErrCrash), "%v", err)
+					require.True(t, errors.Is(err, why) || errors.Is(err, durabletest.ErrCrash), "%v", err)
 					if p.l != nil && p.l.Err() != nil {
 						_, err := p.l.OpenJob(ctx, "job")
 						require.Error(t, err, "no success after a failure")
@@ -233,9 +233,9 @@ func TestEveryFault(t *testing.T) {
 					operations = op - 1
 					break // the fault did not come any more
 				}
-				for _, next := range []*journaltest.Disk{
-					p.d.Restart(), p.d.PowerLoss(journaltest.None), p.d.PowerLoss(journaltest.All),
-					p.d.PowerLoss(journaltest.Coin(r)), p.d.PowerLoss(journaltest.Coin(r)), p.d.PowerLoss(journaltest.Coin(r)),
+				for _, next := range []*durabletest.Disk{
+					p.d.Restart(), p.d.PowerLoss(durabletest.None), p.d.PowerLoss(durabletest.All),
+					p.d.PowerLoss(durabletest.Coin(r)), p.d.PowerLoss(durabletest.Coin(r)), p.d.PowerLoss(durabletest.Coin(r)),
 				} {
 					images++
 					p.recover(next, r)
@@ -243,17 +243,17 @@ func TestEveryFault(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d operations of the script, %d kinds of fault, %d disk images recovered", operations, 2*journaltest.Faults, images)
+	t.Logf("%d operations of the script, %d kinds of fault, %d disk images recovered", operations, 2*durabletest.Faults, images)
 	require.Greater(t, images, 1000)
 }
 
 // recover opens the ledger of a disk, with a fault at some point of that, and goes on with it, then loses power.
-func (p *program) recover(d *journaltest.Disk, r *rand.Rand) {
+func (p *program) recover(d *durabletest.Disk, r *rand.Rand) {
 	q := &program{witness: p.clone(), t: p.t, d: d}
-	q.d.Fault[1+r.IntN(8)] = journaltest.Fault(1 + r.IntN(journaltest.Faults))
+	q.d.Fault[1+r.IntN(8)] = durabletest.Fault(1 + r.IntN(durabletest.Faults))
 	for q.open() != nil {
 		if q.d = q.d.Restart(); r.IntN(2) == 0 {
-			q.d = q.d.PowerLoss(journaltest.Coin(r))
+			q.d = q.d.PowerLoss(durabletest.Coin(r))
 		}
 	}
 	q.d.Fault = nil
@@ -270,7 +270,7 @@ func (p *program) recover(d *journaltest.Disk, r *rand.Rand) {
 	require.NoError(p.t, q.lease(4, 1))
 	q.d.Kill()
 	q.end()
-	q.d = q.d.PowerLoss(journaltest.Coin(r))
+	q.d = q.d.PowerLoss(durabletest.Coin(r))
 	require.NoError(p.t, q.open())
 	require.NoError(p.t, q.snapshot())
 	require.NoError(p.t, q.l.Close())
@@ -282,7 +282,7 @@ func (p *program) recover(d *journaltest.Disk, r *rand.Rand) {
 // covered at every length.
 func TestEveryPrefix(t *testing.T) {
 	t.Parallel()
-	d := journaltest.New()
+	d := durabletest.New()
 	l, err := openIn(d, "x", Config{Create: true})
 	require.NoError(t, err)
 	require.NoError(t, l.CreateAccount(ctx, pureAccount("a", 2)))
@@ -314,7 +314,7 @@ func TestEveryPrefix(t *testing.T) {
 			}
 		}
 		for _, tail := range []int{0, 40} { // nothing follows, or zeros that were allocated and not written
-			l, err := openIn(journaltest.Holding("journal", append(image[:n:n], make([]byte, tail)...)), "x", Config{})
+			l, err := openIn(durabletest.Holding("journal", append(image[:n:n], make([]byte, tail)...)), "x", Config{})
 			require.NoError(t, err)
 			spent, reserved := balance(t, l, "a")
 			require.GreaterOrEqual(t, spent, least)
@@ -327,7 +327,7 @@ func TestEveryPrefix(t *testing.T) {
 // TestSnapshotsThatFail: a snapshot that fails before the rename costs nothing, and the journal keeps every balance.
 func TestSnapshotsThatFail(t *testing.T) {
 	t.Parallel()
-	p := &program{witness: newWitness(), t: t, d: journaltest.New()}
+	p := &program{witness: newWitness(), t: t, d: durabletest.New()}
 	require.NoError(t, p.open())
 	require.NoError(t, p.account("a"))
 	require.NoError(t, p.job())
@@ -338,7 +338,7 @@ func TestSnapshotsThatFail(t *testing.T) {
 		require.NoError(t, err)
 		p.most["a"] += faultStep
 		require.NoError(t, p.l.changed(ctx, p.l.flush))
-		p.d.Fault = map[int]journaltest.Fault{p.d.Ops() + op: journaltest.Error}
+		p.d.Fault = map[int]durabletest.Fault{p.d.Ops() + op: durabletest.Error}
 		err = p.snapshot()
 		require.ErrorIs(t, err, syscall.ENOSPC)
 		require.NotErrorIs(t, err, journal.ErrPoisoned)
@@ -354,7 +354,7 @@ func TestSnapshotsThatFail(t *testing.T) {
 // TestSnapshotsComeByThemselves: the journal stays small, and every balance is what it would be without.
 func TestSnapshotsComeByThemselves(t *testing.T) {
 	t.Parallel()
-	d := journaltest.New()
+	d := durabletest.New()
 	l, err := openIn(d, "x", Config{Create: true, SnapshotBytes: leastSnapshot})
 	require.NoError(t, err)
 	require.NoError(t, l.CreateAccount(ctx, pureAccount("a", 1000)))

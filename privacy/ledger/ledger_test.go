@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/surefoot-ml/surefoot/internal/journal/journaltest"
+	"github.com/surefoot-ml/surefoot/internal/durable/durabletest"
 	"github.com/surefoot-ml/surefoot/privacy"
 )
 
@@ -35,8 +35,8 @@ func renyiAccount(name string, orders ...float64) Account {
 }
 
 // fresh opens a new ledger on a disk in memory with some accounts, and a job.
-func fresh(t testing.TB, accounts ...Account) (*Ledger, *Job, *journaltest.Disk) {
-	d := journaltest.New()
+func fresh(t testing.TB, accounts ...Account) (*Ledger, *Job, *durabletest.Disk) {
+	d := durabletest.New()
 	l, err := openIn(d, "x", Config{Create: true})
 	require.NoError(t, err)
 	for _, a := range accounts {
@@ -49,7 +49,7 @@ func fresh(t testing.TB, accounts ...Account) (*Ledger, *Job, *journaltest.Disk)
 }
 
 // again closes a ledger and opens it anew.
-func again(t testing.TB, l *Ledger, d *journaltest.Disk) *Ledger {
+func again(t testing.TB, l *Ledger, d *durabletest.Disk) *Ledger {
 	require.NoError(t, l.Close())
 	l, err := openIn(d, "x", Config{})
 	require.NoError(t, err)
@@ -118,7 +118,7 @@ func TestConfigIsChecked(t *testing.T) {
 		{Create: true, Thresholds: []float64{0}}, {Create: true, Thresholds: []float64{1.1}}, {Create: true, Thresholds: []float64{math.NaN()}},
 		{Create: true, SnapshotBytes: -1}, {Create: true, SnapshotBytes: 100},
 	} {
-		_, err := openIn(journaltest.New(), "x", c)
+		_, err := openIn(durabletest.New(), "x", c)
 		require.ErrorIs(t, err, ErrInvalid)
 	}
 }
@@ -239,7 +239,7 @@ func TestCrashIsSpent(t *testing.T) {
 		if crash {
 			d.Kill()
 			_ = l.Close()
-			d = d.PowerLoss(journaltest.None)
+			d = d.PowerLoss(durabletest.None)
 			l, err = openIn(d, "x", Config{})
 			require.NoError(t, err)
 		} else {

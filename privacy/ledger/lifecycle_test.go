@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/surefoot-ml/surefoot/internal/journal/journaltest"
+	"github.com/surefoot-ml/surefoot/internal/durable/durabletest"
 )
 
 func TestRetire(t *testing.T) {
@@ -72,7 +72,7 @@ func TestPoison(t *testing.T) {
 	l, j, d := fresh(t, pureAccount("a", 1))
 	kept, err := j.Reserve(ctx, Request{Accounts: []string{"a"}, Event: pure(0.25)})
 	require.NoError(t, err)
-	d.Fault[d.Ops()+2] = journaltest.Error // the sync
+	d.Fault[d.Ops()+2] = durabletest.Error // the sync
 	_, err = j.Reserve(ctx, Request{Accounts: []string{"a"}, Event: pure(0.125)})
 	require.ErrorIs(t, err, ErrPoisoned)
 	for range 2 {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/surefoot-ml/surefoot/internal/journal/journaltest"
+	"github.com/surefoot-ml/surefoot/internal/durable/durabletest"
 	"github.com/surefoot-ml/surefoot/privacy"
 )
 
@@ -180,7 +180,7 @@ func TestMeterIsChecked(t *testing.T) {
 	_, err = m.For(pure(0.1)).Admit(ended)
 	require.ErrorIs(t, err, context.Canceled)
 	requireBalance(t, l, "a", 0, 0)
-	d.Fault[d.Ops()+1] = journaltest.Error
+	d.Fault[d.Ops()+1] = durabletest.Error
 	require.ErrorIs(t, m.Spend(pure(0.1)), ErrPoisoned)
 	require.ErrorIs(t, m.Spend(pure(0.1)), ErrPoisoned)
 }
@@ -217,7 +217,7 @@ func TestWholeJobs(t *testing.T) {
 
 func TestThresholds(t *testing.T) {
 	t.Parallel()
-	d := journaltest.New()
+	d := durabletest.New()
 	var told []Crossing
 	var l *Ledger
 	open := func(create bool) *Job {
@@ -268,7 +268,7 @@ func TestThresholdAfterCrash(t *testing.T) {
 	require.NoError(t, err)
 	d.Kill()
 	_ = l.Close()
-	d = d.PowerLoss(journaltest.None)
+	d = d.PowerLoss(durabletest.None)
 	for i := range 2 {
 		var told []float64
 		l, err = openIn(d, "x", Config{OnThreshold: func(c Crossing) { told = append(told, c.Threshold) }})

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/surefoot-ml/surefoot/internal/journal/journaltest"
+	"github.com/surefoot-ml/surefoot/internal/durable/durabletest"
 	"github.com/surefoot-ml/surefoot/privacy"
 )
 
@@ -88,7 +88,7 @@ func modelEvents() []privacy.Event {
 
 // modelRun does operations that bytes stand for on a ledger and on the naive model, and compares them after each.
 func modelRun(t testing.TB, ops []byte) {
-	d := journaltest.New()
+	d := durabletest.New()
 	l, err := openIn(d, "x", Config{Create: true, SnapshotBytes: leastSnapshot})
 	require.NoError(t, err)
 	defer func() { _ = l.Close() }()
@@ -136,7 +136,7 @@ func modelRun(t testing.TB, ops []byte) {
 				} else {
 					d.Kill()
 					_ = l.Close()
-					d = d.PowerLoss(journaltest.None)
+					d = d.PowerLoss(durabletest.None)
 				}
 				l, err = openIn(d, "x", Config{SnapshotBytes: leastSnapshot})
 				require.NoError(t, err)

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/surefoot-ml/surefoot/internal/journal"
-	"github.com/surefoot-ml/surefoot/internal/journal/journaltest"
+	"github.com/surefoot-ml/surefoot/internal/durable/durabletest"
 	"github.com/surefoot-ml/surefoot/privacy"
 )
 
@@ -193,7 +193,7 @@ func TestDamageIsRefused(t *testing.T) {
 	for at := 0; at < len(image); at += 3 {
 		broken := bytes.Clone(image)
 		broken[at] ^= 1 << (at % 8)
-		l, err := openIn(journaltest.Holding("journal", broken), "x", Config{})
+		l, err := openIn(durabletest.Holding("journal", broken), "x", Config{})
 		if err != nil {
 			require.ErrorIs(t, err, ErrDamaged, "byte %d", at)
 			damaged++
@@ -204,7 +204,7 @@ func TestDamageIsRefused(t *testing.T) {
 		require.NoError(t, l.Close())
 	}
 	require.Positive(t, damaged)
-	l, err := openIn(journaltest.Holding("journal", append(bytes.Clone(image), 1, 2, 3)), "x", Config{})
+	l, err := openIn(durabletest.Holding("journal", append(bytes.Clone(image), 1, 2, 3)), "x", Config{})
 	require.NoError(t, err)
 	require.EqualValues(t, 3, l.Recovery().Cut)
 	require.NoError(t, l.Close())

@@ -1,4 +1,4 @@
-package journaltest
+package durabletest
 
 import (
 	"bytes"
@@ -90,4 +90,34 @@ func TestDirectory(t *testing.T) {
 	require.Contains(t, d.PowerLoss(All).Files(), "b")
 	d.Kill()
 	require.ErrorIs(t, d.Remove("b"), ErrCrash)
+}
+
+func TestDirectoryBelow(t *testing.T) {
+	t.Parallel()
+	d := New()
+	below := d.Sub("a").Sub("b")
+	_, err := below.Names()
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.ErrorIs(t, below.Make(), fs.ErrNotExist, "its parent is not there")
+	require.NoError(t, d.Sub("a").Make())
+	require.NoError(t, below.Make())
+	f, err := below.Create("c")
+	require.NoError(t, err)
+	_, err = f.WriteAt([]byte("x"), 0)
+	require.NoError(t, err)
+	require.NoError(t, f.Sync())
+	require.Empty(t, d.PowerLoss(None).Files(), "the name was not synced")
+	require.ErrorIs(t, d.Sub("a").Remove("b"), syscall.ENOTEMPTY)
+	require.NoError(t, below.Sync())
+	require.Equal(t, map[string][]byte{"a/b/c": []byte("x")}, d.PowerLoss(None).Files())
+	names, err := d.Names()
+	require.NoError(t, err)
+	require.Equal(t, []string{"a/"}, names)
+	bad := d.Tamper("a/b/c", func(c []byte) []byte { return append(c, 'y') })
+	require.Equal(t, "xy", string(bad.Files()["a/b/c"]))
+	require.Empty(t, d.Without("a/b").Files())
+	require.Equal(t, d.Files(), bad.Swap("a/b", d).Files())
+	d.Full = true
+	_, err = f.WriteAt([]byte("zz"), 1)
+	require.ErrorIs(t, err, syscall.ENOSPC)
 }

@@ -1,6 +1,9 @@
-package journaltest
+package durabletest
 
-import "io"
+import (
+	"io"
+	"syscall"
+)
 
 // handle is an open file.
 type handle struct {
@@ -33,6 +36,9 @@ func (h *handle) WriteAt(p []byte, off int64) (int, error) {
 	h.d.mu.Lock()
 	defer h.d.mu.Unlock()
 	half, err := h.d.begin()
+	if err == nil && h.d.Full {
+		half, err = true, syscall.ENOSPC
+	}
 	if err != nil && !half {
 		return 0, err
 	}
@@ -40,10 +46,13 @@ func (h *handle) WriteAt(p []byte, off int64) (int, error) {
 		p = p[:len(p)/2]
 	}
 	end := int(off) + len(p)
-	h.f.cache = append(h.f.cache, make([]byte, max(0, end-len(h.f.cache)))...)
+	h.f.cache = resized(h.f.cache, max(end, len(h.f.cache)))
 	copy(h.f.cache[off:], p)
-	h.f.dirty = append(h.f.dirty, make([]bool, max(0, end/Block+1-len(h.f.dirty)))...)
-	for b := int(off) / Block; b*Block < end; b++ {
+	if h.f.dirty == nil {
+		h.f.dirty = map[int]bool{}
+	}
+	block := h.d.block()
+	for b := int(off) / block; b*block < end; b++ {
 		h.f.dirty[b] = true
 	}
 	return len(p), err
@@ -60,17 +69,18 @@ func (h *handle) Truncate(size int64) error {
 }
 
 func (h *handle) Sync() error {
-	if h.d.Hold != nil {
-		h.d.Hold()
+	if hold := h.d.hold(); hold != nil {
+		hold()
 	}
 	h.d.mu.Lock()
 	defer h.d.mu.Unlock()
 	half, err := h.d.begin()
 	h.d.syncs++
+	block := h.d.block()
 	if err == nil {
-		h.f.flush(func(int) bool { return true })
+		h.f.flush(block, func(int) bool { return true })
 	} else if half {
-		h.f.flush(func(b int) bool { return b%2 == 0 })
+		h.f.flush(block, func(b int) bool { return b%2 == 0 })
 	}
 	if !h.d.dead { // the kernel tells once, and takes the blocks for written
 		clear(h.f.dirty)
@@ -78,12 +88,8 @@ func (h *handle) Sync() error {
 	return err
 }
 
-func (f *inode) flush(which func(b int) bool) {
-	size := len(f.cache)
-	f.platter = append(f.platter[:min(size, len(f.platter))], make([]byte, max(0, size-len(f.platter)))...)
-	for b := range f.dirty {
-		if f.dirty[b] && b*Block < size && which(b) {
-			copy(f.platter[b*Block:min(size, (b+1)*Block)], f.cache[b*Block:])
-		}
-	}
+func (d *Disk) hold() func() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.Hold
 }
