@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/surefoot-ml/surefoot/internal/journal"
 	"github.com/surefoot-ml/surefoot/internal/durable/durabletest"
+	"github.com/surefoot-ml/surefoot/internal/journal"
 	"github.com/surefoot-ml/surefoot/privacy"
 )
 
