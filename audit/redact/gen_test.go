@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/surefoot-ml/surefoot/internal/checkdigit"
 )
 
 // sample is a secret of one kind as it may stand in a text.
@@ -49,7 +51,7 @@ func withLuhn(rng *rand.Rand, prefix string, n int) string {
 		for i := range c {
 			c[i] -= '0'
 		}
-		if luhn(c) {
+		if checkdigit.Luhn(c) {
 			return s + string(d)
 		}
 	}

@@ -1,5 +1,7 @@
 package redact
 
+import "github.com/surefoot-ml/surefoot/internal/checkdigit"
+
 // number finds what begins with a digit: a card, a social security number, the digits of an IBAN or of a telephone number.
 // The byte in front of s[i] is no digit.
 func (r *Redactor) number(s string, i, from int) (span, bool) {
@@ -107,7 +109,7 @@ func cardEnd(s string, i int) int {
 		g++
 		j++
 	}
-	if n < 13 || goesOn(s, j) || !isBrand(number[:n]) || !luhn(number[:n]) {
+	if n < 13 || goesOn(s, j) || !checkdigit.Card(number[:n]) {
 		return 0
 	}
 	if g > 0 {
@@ -118,40 +120,6 @@ func cardEnd(s string, i int) int {
 		}
 	}
 	return j
-}
-
-// isBrand reports whether a number of that length begins as the large payment networks let theirs begin (ISO/IEC 7812).
-func isBrand(d []byte) bool {
-	n := len(d)
-	head := int(d[0])*1000 + int(d[1])*100 + int(d[2])*10 + int(d[3])
-	switch {
-	case d[0] == 4:
-		return n == 13 || n == 16 || n == 19
-	case head >= 5100 && head < 5600, head >= 2221 && head <= 2720:
-		return n == 16
-	case head/100 == 34, head/100 == 37:
-		return n == 15
-	case head >= 3000 && head < 3060, head/100 == 36, head/100 == 38, head/100 == 39:
-		return n == 14 || n == 16
-	case head == 6011, head/100 == 65, head >= 6440 && head < 6500, head >= 3528 && head < 3590, head/100 == 62:
-		return n >= 16
-	}
-	return false
-}
-
-// luhn checks the last digit (ISO/IEC 7812-1, annex B).
-func luhn(d []byte) bool {
-	sum := 0
-	for i, c := range d {
-		v := int(c)
-		if (len(d)-i)%2 == 0 {
-			if v *= 2; v > 9 {
-				v -= 9
-			}
-		}
-		sum += v
-	}
-	return sum%10 == 0
 }
 
 // phoneEnd returns the end of the E.164 number whose first digit is s[i], with single separators between its digits, or 0.
@@ -178,10 +146,9 @@ func phoneEnd(s string, i int) int {
 }
 
 // ibanEnd returns the end of the account number that begins with a country at s[i], in one piece or in groups of four, or
-// 0. The check is that of ISO 13616: the number, with its first four characters moved to the end and letters read as 10 to
-// 35, is 1 modulo 97.
+// 0.
 func ibanEnd(s string, i int) int {
-	want := ibanLength(string([]byte{s[i] &^ 0x20, s[i+1] &^ 0x20}))
+	want := checkdigit.IBANLength(s[i], s[i+1])
 	if want == 0 {
 		return 0
 	}
@@ -201,60 +168,8 @@ func ibanEnd(s string, i int) int {
 	if n < want || goesOn(s, j) {
 		return 0
 	}
-	rest := 0
-	for k := range n {
-		c := lower(number[(k+4)%n])
-		if isDigit(c) {
-			rest = (rest*10 + int(c-'0')) % 97
-		} else {
-			rest = (rest*100 + int(c-'a') + 10) % 97
-		}
-	}
-	if rest != 1 {
+	if !checkdigit.IBAN(number[:n]) {
 		return 0
 	}
 	return j
-}
-
-// ibanLength returns how long the numbers of a country are (SWIFT's register), or 0.
-func ibanLength(country string) int {
-	switch country {
-	case "NO":
-		return 15
-	case "BE":
-		return 16
-	case "DK", "FI", "FK", "FO", "GL", "NL", "SD":
-		return 18
-	case "MK", "SI":
-		return 19
-	case "AT", "BA", "EE", "KZ", "LT", "LU", "MN", "XK":
-		return 20
-	case "CH", "CR", "HR", "LI", "LV":
-		return 21
-	case "BG", "BH", "DE", "GB", "GE", "IE", "ME", "RS", "VA":
-		return 22
-	case "AE", "GI", "IL", "IQ", "OM", "SO", "TL":
-		return 23
-	case "AD", "CZ", "ES", "MD", "PK", "RO", "SA", "SE", "SK", "TN", "VG":
-		return 24
-	case "LY", "PT", "ST":
-		return 25
-	case "IS", "TR":
-		return 26
-	case "BI", "DJ", "FR", "GR", "IT", "MC", "MR", "SM":
-		return 27
-	case "AL", "AZ", "BY", "CY", "DO", "GT", "HU", "LB", "NI", "PL", "SV":
-		return 28
-	case "BR", "EG", "PS", "QA", "UA":
-		return 29
-	case "JO", "KW", "MU", "YE":
-		return 30
-	case "MT", "SC":
-		return 31
-	case "LC":
-		return 32
-	case "RU":
-		return 33
-	}
-	return 0
 }

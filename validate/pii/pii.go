@@ -9,6 +9,8 @@ package pii
 import (
 	"net/netip"
 	"strings"
+
+	"github.com/surefoot-ml/surefoot/internal/checkdigit"
 )
 
 // Kind is what was found.
@@ -210,7 +212,7 @@ func numeral(text string, i int) Match {
 		if hyphens || near {
 			return Match{Kind: SSN, Start: i, End: g.end, Sure: near || hyphens}
 		}
-	case g.n >= 13 && g.n <= 19 && network(&g) && luhn(g.digits[:g.n]) && evenly(&g):
+	case g.n <= 19 && checkdigit.Card(g.digits[:g.n]) && evenly(&g):
 		return Match{Kind: Card, Start: i, End: g.end, Sure: spaced(&g) || nearby(text, i, "card", "visa", "mastercard", "amex", "credit", "debit", "payment")}
 	case g.n >= 7 && g.n <= 12 && nearby(text, i, "phone", "call", "tel", "mobile", "fax", "whatsapp", "cell"):
 		return Match{Kind: Phone, Start: i, End: g.end, Sure: true}
@@ -250,39 +252,6 @@ func ssnAreas(g *group) bool {
 		number = number*10 + int(x)
 	}
 	return area != 0 && area != 666 && area < 900 && (d[3] != 0 || d[4] != 0) && d[5]|d[6]|d[7]|d[8] != 0 && number != 78051120 && number != 219099999
-}
-
-// network reports whether the first digits are those of a card network of that length.
-func network(g *group) bool {
-	d := g.digits
-	two, four := int(d[0])*10+int(d[1]), int(d[0])*1000+int(d[1])*100+int(d[2])*10+int(d[3])
-	switch {
-	case d[0] == 4:
-		return g.n == 13 || g.n == 16 || g.n == 19
-	case two >= 51 && two <= 55, four >= 2221 && four <= 2720:
-		return g.n == 16
-	case two == 34 || two == 37:
-		return g.n == 15
-	case two == 36 || two == 38 || four >= 3000 && four <= 3059:
-		return g.n == 14
-	case four >= 3528 && four <= 3589, four == 6011, two == 65, two == 62:
-		return g.n >= 16
-	}
-	return false
-}
-
-func luhn(digits []byte) bool {
-	sum := 0
-	for i, d := range digits {
-		v := int(d)
-		if (len(digits)-i)%2 == 0 {
-			if v *= 2; v > 9 {
-				v -= 9
-			}
-		}
-		sum += v
-	}
-	return sum%10 == 0
 }
 
 // evenly reports whether the digits stand together or in the groups that cards have: of at least four, or 4-6-5.
@@ -333,24 +302,11 @@ func iban(text string, i int) Match {
 		word[n] = c
 		n++
 		end = j + 1
-		if n >= 15 && (j+1 == len(text) || !isWord(text[j+1])) && mod97(word[:n]) {
+		if (j+1 == len(text) || !isWord(text[j+1])) && checkdigit.IBAN(word[:n]) {
 			return Match{Kind: IBAN, Start: i, End: end, Sure: true}
 		}
 	}
 	return Match{}
-}
-
-func mod97(word []byte) bool {
-	rest := 0
-	for i := range word {
-		c := word[(i+4)%len(word)]
-		if isDigit(c) {
-			rest = (rest*10 + int(c-'0')) % 97
-		} else {
-			rest = (rest*100 + int(c-'A') + 10) % 97
-		}
-	}
-	return rest == 1
 }
 
 // ipv4 reads four numbers with dots, of a public network.

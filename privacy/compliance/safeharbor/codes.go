@@ -1,6 +1,10 @@
 package safeharbor
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/surefoot-ml/surefoot/internal/checkdigit"
+)
 
 // format is one of the site.
 type format struct {
@@ -166,53 +170,10 @@ func isDEA(d []byte) bool {
 	return (n[0]+n[2]+n[4]+2*(n[1]+n[3]+n[5]))%10 == n[6]
 }
 
-// ibanLength is the length of the IBANs of a country, 0 if it has none (ISO 13616).
-func ibanLength(country string) int {
-	switch country {
-	case "NO":
-		return 15
-	case "BE":
-		return 16
-	case "DK", "FI", "FO", "GL", "NL", "SD":
-		return 18
-	case "MK", "SI":
-		return 19
-	case "AT", "BA", "EE", "KZ", "LT", "LU", "XK":
-		return 20
-	case "CH", "CR", "HR", "LI", "LV":
-		return 21
-	case "BG", "BH", "DE", "GB", "GE", "IE", "ME", "RS", "VA":
-		return 22
-	case "AE", "GI", "IL", "IQ", "OM", "SO", "TL":
-		return 23
-	case "AD", "CZ", "ES", "MD", "PK", "RO", "SA", "SE", "SK", "TN", "VG":
-		return 24
-	case "LY", "PT", "ST":
-		return 25
-	case "IS", "TR":
-		return 26
-	case "BI", "DJ", "FR", "GR", "IT", "MC", "MR", "SM":
-		return 27
-	case "AL", "AZ", "BY", "CY", "DO", "GT", "HU", "LB", "NI", "PL", "SV":
-		return 28
-	case "BR", "EG", "PS", "QA", "UA":
-		return 29
-	case "JO", "KW", "MU", "YE":
-		return 30
-	case "MT", "SC":
-		return 31
-	case "LC":
-		return 32
-	case "RU":
-		return 33
-	}
-	return 0
-}
-
 // iban returns the end of an International Bank Account Number at b[i], in groups or not, by its length and checksum, or -1.
 func (s *Scanner) iban(i int) int {
 	b := s.buf.b
-	want := ibanLength(string([]byte{b[i] &^ 0x20, b[i+1] &^ 0x20}))
+	want := checkdigit.IBANLength(b[i], b[i+1])
 	if want == 0 {
 		return -1
 	}
@@ -234,15 +195,7 @@ func (s *Scanner) iban(i int) int {
 	if n < want || s.alnumAt(j) {
 		return -1
 	}
-	rest := 0
-	for k := range n { // the first four come last; modulo 97
-		if c := code[(k+4)%n]; isDigit(c) {
-			rest = (10*rest + int(c-'0')) % 97
-		} else {
-			rest = (100*rest + int(c-'A') + 10) % 97
-		}
-	}
-	if rest != 1 {
+	if !checkdigit.IBAN(code[:n]) {
 		return -1
 	}
 	return j
@@ -290,21 +243,6 @@ func (s *Scanner) checked(g *groups, embedded bool) int {
 	return -1
 }
 
-// luhn checks the sum of ISO/IEC 7812-1.
-func luhn(digits []byte) bool {
-	sum := 0
-	for i, c := range digits {
-		n := int(c - '0')
-		if (len(digits)-i)%2 == 0 {
-			if n *= 2; n > 9 {
-				n -= 9
-			}
-		}
-		sum += n
-	}
-	return sum%10 == 0
-}
-
 func number(digits []byte) (n int) {
 	for _, c := range digits {
 		n = 10*n + int(c-'0')
@@ -312,33 +250,21 @@ func number(digits []byte) (n int) {
 	return n
 }
 
-// isCard checks issuer, length and sum of the number of a payment card.
+// isCard checks issuer, length and sum of the number of a payment card, of Maestro too.
 func isCard(d []byte) bool {
 	if len(d) < 14 {
 		return false
 	}
-	two, three, four := number(d[:2]), number(d[:3]), number(d[:4])
-	ok := false
-	switch {
-	case d[0] == '4':
-		ok = len(d) == 16 || len(d) == 19
-	case two == 34 || two == 37:
-		ok = len(d) == 15
-	case two >= 51 && two <= 55, four >= 2221 && four <= 2720, four >= 3528 && four <= 3589:
-		ok = len(d) == 16
-	case three >= 300 && three <= 305, two == 36, two == 38, two == 39:
-		ok = len(d) == 14 || len(d) == 16
-	case four == 6011, three >= 644 && three <= 649, two == 65, two == 62, two == 50, two >= 56 && two <= 58, two == 67:
-		ok = len(d) >= 16
-	}
-	return ok && luhn(d)
+	two := number(d[:2])
+	maestro := two == 50 || two >= 56 && two <= 58 || two == 67
+	return checkdigit.Card(d) || maestro && len(d) >= 16 && checkdigit.Luhn(d)
 }
 
 // isIMEI checks the sum of an International Mobile Equipment Identity and the body that gave it out.
 func isIMEI(d []byte) bool {
 	switch number(d[:2]) {
 	case 1, 35, 44, 45, 49, 50, 51, 52, 53, 54, 86, 91, 98, 99:
-		return luhn(d)
+		return checkdigit.Luhn(d)
 	}
 	return false
 }
