@@ -148,20 +148,24 @@ func TestPointProbabilities(t *testing.T) {
 	}
 }
 
-// At large sigma the draws, scaled, are standard normal up to terms of order e^(-2π²sigma²): moments within 5 standard errors, and
-// the Kolmogorov-Smirnov distance below 2.5/sqrt(n), which chance exceeds once in 130,000.
 func TestLooksNormal(t *testing.T) {
 	t.Parallel()
+	looksNormal(t, 3, func(t *testing.T, sigma uint64) func(Source) int64 { return sampler(t, sigma).Sample })
+}
+
+// looksNormal: at large sigma the draws, scaled, are standard normal up to terms of order e^(-2π²sigma²): moments within 5 standard errors, and
+// the Kolmogorov-Smirnov distance below 2.5/sqrt(n), which chance exceeds once in 130,000.
+func looksNormal(t *testing.T, seed uint64, sampler func(t *testing.T, sigma uint64) func(Source) int64) {
 	for _, sigma := range []uint64{1 << 20, 1<<25 + 7, 1 << 40} {
 		t.Run(fmt.Sprint(sigma), func(t *testing.T) {
 			t.Parallel()
 			const n = 200_000
-			d, src := sampler(t, sigma), NewNotPrivate(3, sigma)
+			sample, src := sampler(t, sigma), NewNotPrivate(seed, sigma)
 			z := make([]float64, n)
 			var m1, m2, m4 float64
 			residues, sixteenth := make([]int, 16), make([]float64, 16)
 			for i := range z {
-				y := d.Sample(src)
+				y := sample(src)
 				residues[uint64(y)%16]++
 				x := float64(y) / float64(sigma)
 				z[i] = x

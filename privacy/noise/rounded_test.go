@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -63,43 +62,9 @@ func TestRoundedPointProbabilities(t *testing.T) {
 	}
 }
 
-// As TestLooksNormal.
 func TestRoundedLooksNormal(t *testing.T) {
 	t.Parallel()
-	for _, sigma := range []uint64{1 << 20, 1<<25 + 7, 1 << 40} {
-		t.Run(fmt.Sprint(sigma), func(t *testing.T) {
-			t.Parallel()
-			const n = 200_000
-			g, src := rounded(t, sigma), NewNotPrivate(72, sigma)
-			z := make([]float64, n)
-			var m1, m2, m4 float64
-			residues, sixteenth := make([]int, 16), make([]float64, 16)
-			for i := range z {
-				y := g.Sample(src)
-				residues[uint64(y)%16]++
-				x := float64(y) / float64(sigma)
-				z[i] = x
-				m1 += x / n
-				m2 += x * x / n
-				m4 += x * x * x * x / n
-			}
-			root := math.Sqrt(n)
-			require.InDelta(t, 0, m1, 5/root)
-			require.InDelta(t, 1, m2, 5*math.Sqrt(2)/root)
-			require.InDelta(t, 3, m4, 5*math.Sqrt(96)/root)
-			slices.Sort(z)
-			distance := 0.0
-			for i, x := range z {
-				p := math.Erfc(-x/math.Sqrt2) / 2
-				distance = max(distance, p-float64(i)/n, float64(i+1)/n-p)
-			}
-			require.Less(t, distance*root, 2.5)
-			for i := range sixteenth {
-				sixteenth[i] = 1. / 16
-			}
-			chiSquare(t, residues, sixteenth)
-		})
-	}
+	looksNormal(t, 72, func(t *testing.T, sigma uint64) func(Source) int64 { return rounded(t, sigma).Sample })
 }
 
 // Where the integers tie, the digits of r decide, to any depth, and they stay what they were.
