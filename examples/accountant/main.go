@@ -9,13 +9,13 @@
 package main
 
 import (
-	"bufio"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/surefoot-ml/surefoot/examples/internal/jsonl"
 )
 
 func main() {
@@ -41,29 +41,11 @@ func run(args []string, in io.Reader, out io.Writer) error {
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	if *lines {
-		return answerAll(in, out)
+		return jsonl.Answer(in, out, maxLine, answer, wrong)
 	}
 	return p.report(out)
 }
 
-const maxLine = 64 << 20 // a heterogeneous run may hold many parts
+const maxLine = 64 << 20 // bytes: a heterogeneous run may hold many parts
 
-// answerAll answers line by line. A bad line is answered with its error, and does not end the run.
-func answerAll(in io.Reader, out io.Writer) error {
-	w := bufio.NewWriter(out)
-	enc := json.NewEncoder(w)
-	lines := bufio.NewScanner(in)
-	lines.Buffer(make([]byte, 0, 1<<16), maxLine)
-	for lines.Scan() {
-		if len(lines.Bytes()) == 0 {
-			continue
-		}
-		if err := enc.Encode(answer(lines.Bytes())); err != nil {
-			return err
-		}
-		if err := w.Flush(); err != nil { // a reader may wait for each answer
-			return err
-		}
-	}
-	return lines.Err()
-}
+func wrong(a Answer, err error) Answer { return Answer{ID: a.ID, NS: a.NS, Error: err.Error()} }

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/surefoot-ml/surefoot/examples/internal/jsonl"
 )
 
 func answers(t *testing.T, lines ...string) []map[string]any {
@@ -245,13 +247,13 @@ func TestHostileLines(t *testing.T) {
 	// The lines after a bad one, or a long one, are answered; the end of the last line may be missing.
 	var out bytes.Buffer
 	in := "x\n\n" + strings.Repeat("y", 3000) + "\r\n" + `{"kind":"gdp","mu":1,"delta":1e-5}` + "\r\n" + strings.Repeat("z", 3000)
-	require.NoError(t, answerAll(strings.NewReader(in), &out, 1000))
+	require.NoError(t, jsonl.Answer(strings.NewReader(in), &out, 1000, answer, wrong))
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	require.Len(t, lines, 4)
 	require.Contains(t, lines[1], "line: longer than 1000 bytes")
 	require.Contains(t, lines[2], `"eps":4.377178`)
 	require.Contains(t, lines[3], "longer")
-	require.ErrorIs(t, answerAll(failing{}, &out, 10), io.ErrClosedPipe)
+	require.ErrorIs(t, jsonl.Answer(failing{}, &out, 10, answer, wrong), io.ErrClosedPipe)
 }
 
 type failing struct{}
@@ -367,7 +369,7 @@ func TestBadResultsEndTheirLineAlone(t *testing.T) {
 		`{"kind":"gdp","mu":1,"delta":1e-5}`,
 	}
 	var out bytes.Buffer
-	require.NoError(t, answerAll(strings.NewReader(strings.Join(lines, "\n")), &out, 1<<20))
+	require.NoError(t, jsonl.Answer(strings.NewReader(strings.Join(lines, "\n")), &out, 1<<20, answer, wrong))
 	answers := strings.Split(strings.TrimSpace(out.String()), "\n")
 	require.Len(t, answers, len(lines))
 	for i, a := range answers {

@@ -8,13 +8,13 @@
 package main
 
 import (
-	"bufio"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/surefoot-ml/surefoot/examples/internal/jsonl"
 )
 
 func main() {
@@ -40,7 +40,7 @@ func run(args []string, in io.Reader, out io.Writer) error {
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	if *lines {
-		return answerAll(in, out, maxLine)
+		return jsonl.Answer(in, out, maxLine, answer, wrong)
 	}
 	return a.run(out)
 }
@@ -48,63 +48,13 @@ func run(args []string, in io.Reader, out io.Writer) error {
 // maxLine is the longest line that is read, for some half a million scores.
 const maxLine = 16 << 20
 
-// answerAll answers line by line. A bad line is answered with its error, and does not end the run.
-func answerAll(in io.Reader, out io.Writer, limit int) error {
-	r := bufio.NewReaderSize(in, 1<<16)
-	w := bufio.NewWriter(out)
-	enc := json.NewEncoder(w)
-	for {
-		line, tooLong, err := readLine(r, limit)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-		end := err != nil
-		if tooLong || len(line) > 0 {
-			result := answer(line)
-			if tooLong {
-				result = map[string]any{"error": fmt.Sprintf("line: longer than %d bytes", limit)}
-			}
-			err := enc.Encode(result)
-			if bad := (*json.UnsupportedValueError)(nil); errors.As(err, &bad) { // nothing of it was written
-				for name := range result {
-					if name != "kind" && name != "id" {
-						delete(result, name)
-					}
-				}
-				result["error"] = "result: not a finite number"
-				err = enc.Encode(result)
-			}
-			if err != nil {
-				return err
-			}
-			if err := w.Flush(); err != nil { // a reader may wait for each answer
-				return err
-			}
-		}
-		if end {
-			return nil
+// wrong keeps of an answer what it answers.
+func wrong(a map[string]any, err error) map[string]any {
+	kept := map[string]any{"error": err.Error()}
+	for _, name := range []string{"kind", "id"} {
+		if v, ok := a[name]; ok {
+			kept[name] = v
 		}
 	}
-}
-
-// readLine reads up to the end of the line, and keeps nothing of one that is too long.
-func readLine(r *bufio.Reader, limit int) (line []byte, tooLong bool, err error) {
-	for {
-		part, err := r.ReadSlice('\n')
-		if !tooLong {
-			line = append(line, part...)
-		}
-		if err == nil {
-			line = line[:max(0, len(line)-1)]
-			if n := len(line); n > 0 && line[n-1] == '\r' {
-				line = line[:n-1]
-			}
-		}
-		if len(line) > limit {
-			line, tooLong = nil, true
-		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return line, tooLong, err
-		}
-	}
+	return kept
 }
