@@ -33,7 +33,7 @@ type report struct {
 		Budget  float64 `json:"budget"`
 		Delta   float64 `json:"delta"`
 		Method  string  `json:"method"`
-		Left    int     `json:"left"` // further steps that the budget admits
+		Left    int64   `json:"left"` // further steps that the budget admits
 	} `json:"privacy"`
 
 	Canaries *leakage.Report `json:"canaries,omitempty"` // what they show, at least
@@ -67,6 +67,7 @@ type report struct {
 
 	Audit   audited `json:"audit"`
 	Trail   string  `json:"trail"`
+	Ledger  string  `json:"ledger"`
 	Plot    string  `json:"plot,omitempty"`
 	Seconds float64 `json:"seconds"`
 }
@@ -140,6 +141,7 @@ func (r *report) write(w io.Writer) error {
 		row("", "✗ NOT SO: %s", s)
 	}
 	row("  files", "%s", r.Trail)
+	row("", "%s", r.Ledger)
 	if r.Plot != "" {
 		row("", "%s", r.Plot)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -10,22 +11,21 @@ import (
 )
 
 // report sums up a run that has ended; what the trail says about it is filled in by whoever reads that.
-func (r *run) report(ended string) *report {
+func (r *run) report(ended string) (*report, error) {
 	rep := &report{
 		Task: r.data.Name, Unit: r.data.Unit, Classes: r.data.Classes, Examples: len(r.data.Train), Heldout: len(r.data.Heldout),
 		Settings: r.set, Private: r.key == 0, Ended: ended,
 		Incidents: r.trail.incidents, Breaker: r.opened, Memory: r.memory(),
-		Trail: r.path(trailName), Plot: r.path(plotName),
+		Trail: r.path(trailName), Ledger: r.path(budgetName), Plot: r.path(plotName),
 	}
 	_, rep.Accuracy.Private = r.learner.model.Evaluate(r.data.Heldout)
 	_, rep.Accuracy.Majority = r.data.Majority()
 
-	spent := r.budget.filter.Spent()
-	rep.Privacy.Epsilon, rep.Privacy.Method = spent.Upper, spent.Method
+	spent, err := r.budget.spent()
+	rep.Privacy.Epsilon, rep.Privacy.Method = spent.Running, spent.Accountant
 	rep.Privacy.Budget, rep.Privacy.Delta = r.set.Epsilon, r.set.Delta
-	if left, err := r.budget.filter.Remaining(r.budget.event); err == nil {
-		rep.Privacy.Left = left
-	}
+	left, leftErr := r.budget.ledger.Remaining(r.budget.event, account)
+	rep.Privacy.Left = left.Executions
 	rep.Steps.Applied, rep.Steps.Charged, rep.Steps.Released = r.learner.applied, r.budget.charged, r.budget.released
 	rep.Steps.Before, rep.Steps.Retries, rep.Steps.GaveUp = r.before, r.trail.retries, r.gaveUp
 
@@ -48,7 +48,7 @@ func (r *run) report(ended string) *report {
 	c.Intensity, c.Energy = strings.Join(intensities, "; "), strings.Join(energies, "; ")
 	stats := r.gate.Stats()
 	c.Pauses, c.Paused, c.Speed, c.Notes = stats.Pauses, stats.Paused.Round(time.Minute).String(), r.speed, r.notes
-	return rep
+	return rep, errors.Join(err, leftErr)
 }
 
 // marked says how a figure is known, unless its source does so itself.

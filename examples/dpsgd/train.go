@@ -67,7 +67,7 @@ type curve struct {
 
 func (o *options) path(name string) string { return filepath.Join(o.out, name) }
 
-const trailName, checkpointName, plotName = "trail", "checkpoint.json", "run.svg"
+const trailName, budgetName, checkpointName, plotName = "trail", "budget", "checkpoint.json", "run.svg"
 
 // train runs the whole job. The report is not nil once training has begun, also with an error.
 func train(ctx context.Context, o *options, data *dataset.Dataset, p *progress) (*report, error) {
@@ -77,8 +77,8 @@ func train(ctx context.Context, o *options, data *dataset.Dataset, p *progress) 
 		return nil, errors.Join(err, r.close())
 	}
 	ended, err := r.loop(ctx)
-	rep := r.report(ended)
-	err = errors.Join(err, r.lost, r.trail.Err(), r.draw(o.path(plotName)))
+	rep, repErr := r.report(ended)
+	err = errors.Join(err, repErr, r.lost, r.trail.Err(), r.draw(o.path(plotName)))
 	if r.planted != nil {
 		found, auditErr := r.planted.audit(r.learner.model, rep.Privacy.Epsilon, r.set.Delta)
 		rep.Canaries, err = &found, errors.Join(err, auditErr)
@@ -96,6 +96,8 @@ func train(ctx context.Context, o *options, data *dataset.Dataset, p *progress) 
 	rep.Audit, auditErr = auditTrail(o.path(trailName), head, privacy.Budget{Epsilon: o.set.Epsilon, Delta: o.set.Delta})
 	rep.Audit.hold(rep.Steps.Released <= rep.Steps.Charged, "this process charged every release of noise")
 	rep.Audit.hold(rep.Audit.Charges == rep.Steps.Before+rep.Steps.Charged, "the trail and the process agree on the charges")
+	// The trail's accountant looks for its own order, which lies beside the ledger's.
+	rep.Audit.hold(rep.Audit.Epsilon <= rep.Privacy.Epsilon*(1+1e-6), "the ledger has spent all that the trail shows")
 	rep.Audit.hold(rep.Audit.Applied == rep.Steps.Applied, "the trail and the weights agree on the last step")
 	if rep.Canaries != nil {
 		rep.Audit.hold(rep.Canaries.Verdict != leakage.Refuted, "the canaries do not show more than the accountant says")
@@ -134,11 +136,21 @@ func (r *run) open(ctx context.Context) (err error) {
 	if err := r.openLearner(); err != nil {
 		return err
 	}
-	if err := r.openBudget(trail); err != nil {
+	var saved *checkpoint
+	if r.resume {
+		if saved, err = r.load(); err != nil {
+			return err
+		}
+	}
+	r.budget.event = r.learner.event()
+	if err := r.budget.open(ctx, r.path(budgetName), r.resume, r.key == 0, privacy.Budget{Epsilon: r.set.Epsilon, Delta: r.set.Delta}); err != nil {
 		return err
 	}
-	if r.resume {
-		if err := r.restore(); err != nil {
+	if r.before, err = chargesIn(trail); err != nil {
+		return err
+	}
+	if saved != nil {
+		if err := r.restore(saved); err != nil {
 			return err
 		}
 	}
@@ -156,10 +168,11 @@ func (r *run) open(ctx context.Context) (err error) {
 }
 
 func (r *run) close() error {
+	err := r.budget.close()
 	if r.log == nil {
-		return nil
+		return err
 	}
-	return r.log.Close()
+	return errors.Join(err, r.log.Close())
 }
 
 func (r *run) task() string { return r.taskWith(0) }
@@ -244,31 +257,26 @@ func (r *run) openLearner() (err error) {
 	return nil
 }
 
-func (r *run) openBudget(trail string) (err error) {
-	r.budget.event = r.learner.event()
-	r.budget.filter, err = privacy.NewFilter(privacy.Budget{Epsilon: r.set.Epsilon, Delta: r.set.Delta}, r.budget.event)
-	if err != nil {
-		return err
-	}
-	r.before, err = r.budget.recharge(trail)
-	return err
-}
-
-// restore loads the checkpoint. Without one the run begins anew, with what is left of the budget.
-func (r *run) restore() error {
+// load reads the checkpoint of this run, nil if there is none: then it begins anew, with what is left of the budget.
+func (r *run) load() (*checkpoint, error) {
 	c, err := loadCheckpoint(r.path(checkpointName))
 	if errors.Is(err, errNoCheckpoint) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if c.Task != r.task() || c.Keyed != (r.key != 0) {
-		return fmt.Errorf("the checkpoint in %s belongs to another run", r.out)
+		return nil, fmt.Errorf("the checkpoint in %s belongs to another run", r.out)
 	}
 	if digest := r.data.Digest(); !bytes.Equal(c.Data, digest[:]) {
-		return fmt.Errorf("the checkpoint in %s was trained on other data: has Go been updated, or the table changed?", r.out)
+		return nil, fmt.Errorf("the checkpoint in %s was trained on other data: has Go been updated, or the table changed?", r.out)
 	}
+	return c, nil
+}
+
+// restore goes on from a checkpoint.
+func (r *run) restore(c *checkpoint) error {
 	if err := readFloats(r.learner.model.Weights, c.Weights); err != nil {
 		return fmt.Errorf("checkpoint: weights: %w", err)
 	}
@@ -280,8 +288,9 @@ func (r *run) restore() error {
 	}
 	r.learner.applied = c.Step
 	r.earlier = *c
-	r.progress.note("resumed at step %d; %d steps were charged so far, ε %.4f", c.Step, r.before, r.budget.filter.Spent().Upper)
-	return nil
+	spent, err := r.budget.spent()
+	r.progress.note("resumed at step %d; %d steps were charged so far, ε %.4f", c.Step, r.before, spent.Running)
+	return err
 }
 
 // save writes a checkpoint and records it.
@@ -366,7 +375,9 @@ func (r *run) loop(ctx context.Context) (ended string, err error) {
 		switch {
 		case err == nil:
 			tries = 0
-			r.show(loss)
+			if err := r.show(loss); err != nil {
+				return "failed", err
+			}
 			if l.applied%r.every == 0 {
 				if err := r.save(); err != nil {
 					return "failed", err
@@ -400,13 +411,15 @@ func permanent(err error) bool {
 }
 
 // show adds a step to the curve and to the progress line.
-func (r *run) show(loss float64) {
+func (r *run) show(loss float64) error {
 	l := r.learner
-	spent := r.budget.filter.Spent().Upper
+	account, err := r.budget.spent()
+	spent := account.Running
 	r.curve.step = append(r.curve.step, float64(l.applied))
 	r.curve.loss = append(r.curve.loss, loss)
 	r.curve.epsilon = append(r.curve.epsilon, spent)
 	totals := r.power.meter.Totals()
 	r.progress.show(l.applied, r.set.Steps, "loss %.3f  accuracy %s  ε %.3f of %g  %.4f gCO2e  %d retries  breaker %v",
 		loss, percent(l.accuracy), spent, r.set.Epsilon, r.earlier.Grams+float64(totals.Grams), r.trail.retries, r.breaker.State())
+	return err
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/surefoot-ml/surefoot/audit"
 	"github.com/surefoot-ml/surefoot/examples/dpsgd/internal/dataset"
+	"github.com/surefoot-ml/surefoot/privacy/ledger"
 )
 
 // toy is a data set of three classes that can be learned.
@@ -196,6 +197,34 @@ func TestLostCheckpointRestoresNoBudget(t *testing.T) {
 	second := mustTrain(t, t.Context(), o, nil)
 	if second.Steps.Before != first.Steps.Charged || second.Privacy.Epsilon < first.Privacy.Epsilon || second.Privacy.Epsilon > 8 {
 		t.Fatalf("ε %v after %v, %+v", second.Privacy.Epsilon, first.Privacy.Epsilon, second.Steps)
+	}
+}
+
+// A ledger that was deleted is not a full budget, and one that the trail does not know keeps what it spent.
+func TestLostLedgerIsNoBudget(t *testing.T) {
+	t.Parallel()
+	o := testOptions(t, "-epsilon", "8", "-faults=false")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	first := mustTrain(t, ctx, o, after{"step 17/", cancel})
+	spent := filepath.Join(t.TempDir(), "spent")
+	if err := os.Rename(o.path(budgetName), spent); err != nil {
+		t.Fatal(err)
+	}
+	o.resume, o.given = true, map[string]bool{}
+	if _, err := train(t.Context(), o, toy(), &progress{}); !errors.Is(err, ledger.ErrMissing) {
+		t.Fatalf("%v", err)
+	}
+	anew := testOptions(t, "-epsilon", "8", "-faults=false")
+	if err := os.CopyFS(anew.path(budgetName), os.DirFS(spent)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(anew.path(budgetName), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	second := mustTrain(t, t.Context(), anew, nil)
+	if second.Privacy.Epsilon <= first.Privacy.Epsilon || second.Audit.Epsilon >= second.Privacy.Epsilon {
+		t.Fatalf("ε %v after %v, the trail shows %v", second.Privacy.Epsilon, first.Privacy.Epsilon, second.Audit.Epsilon)
 	}
 }
 
@@ -401,10 +430,10 @@ func TestCommand(t *testing.T) {
 			t.Errorf("the report lacks %q:\n%s", want, &text)
 		}
 	}
-	for _, name := range []string{trailName, checkpointName, plotName, "report.json"} {
+	for _, name := range []string{trailName, budgetName, checkpointName, plotName, "report.json"} {
 		info, err := os.Stat(filepath.Join(out, name))
 		want := os.FileMode(0o600)
-		if name == trailName {
+		if name == trailName || name == budgetName {
 			want = 0o700
 		}
 		if err != nil || info.Mode().Perm() != want {

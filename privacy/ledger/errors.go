@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/surefoot-ml/surefoot/internal/journal"
+	"github.com/surefoot-ml/surefoot/privacy"
 )
 
 var (
@@ -84,8 +85,10 @@ func (e *ExhaustedError) Error() string {
 		ErrExhausted, e.Account, e.Left(), e.Cap, quantity, e.Requested, e.Spent, e.Reserved)
 }
 
-// Is matches [ErrExhausted].
-func (e *ExhaustedError) Is(target error) bool { return target == ErrExhausted }
+// Is matches [ErrExhausted], and privacy.ErrExhausted: to a training loop they are the same end.
+func (e *ExhaustedError) Is(target error) bool {
+	return target == ErrExhausted || target == privacy.ErrExhausted
+}
 
 // Permanent tells a retrier that another attempt cannot succeed.
 func (e *ExhaustedError) Permanent() bool { return true }

@@ -56,6 +56,7 @@ func TestLease(t *testing.T) {
 	requireBalance(t, l, "a", 5*nat/16, 0)
 	_, err = j.Lease(ctx, Request{Accounts: []string{"a"}, Event: pure(1.0 / 16), Count: 12})
 	require.ErrorIs(t, err, ErrExhausted)
+	require.ErrorIs(t, err, privacy.ErrExhausted)
 }
 
 // TestLeaseChargesAreExact: as many goroutines as like charge exactly Count times, also while the lease is closed.
