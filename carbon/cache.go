@@ -85,6 +85,7 @@ type cacheCall struct {
 	at   time.Time
 	got  *held
 	err  error
+	late bool // somebody has given up on it: the source has failed, whatever it says in the end
 }
 
 var errCacheClosed = errors.New("carbon: cache is closed")
@@ -117,7 +118,7 @@ func (c *Cache) At(ctx context.Context, t time.Time) (Reading, error) {
 			late.Stop()
 			return Reading{}, fmt.Errorf("carbon: cache: %w", context.Cause(ctx))
 		case <-late.C: // a source that does not heed its context must not hold up anybody, nor be waited for again at once
-			return Reading{}, c.giveUp(t)
+			return Reading{}, c.giveUp(call, t)
 		}
 		if call.got != nil && call.got.Covers(t) {
 			return call.got.Reading, nil
@@ -203,7 +204,9 @@ func (c *Cache) finish(call *cacheCall, r Reading, err error) {
 	}()
 	if err != nil {
 		call.err = err
-		c.fail(call.at, err)
+		if !call.late { // else its failure was counted
+			c.fail(call.at, err)
+		}
 		return
 	}
 	if c.err != nil {
@@ -218,11 +221,15 @@ func (c *Cache) finish(call *cacheCall, r Reading, err error) {
 	c.now.Store(h)
 }
 
-func (c *Cache) giveUp(t time.Time) error {
+// giveUp notes one failure, however many wait.
+func (c *Cache) giveUp(call *cacheCall, t time.Time) error {
 	err := fmt.Errorf("carbon: cache: no answer within %v: %w", c.cfg.Timeout, context.DeadlineExceeded)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.fail(t, err)
+	if !call.late || t.After(c.failedAt) && !t.Before(c.next) {
+		call.late = true
+		c.fail(t, err)
+	}
 	return err
 }
 

@@ -164,6 +164,33 @@ func TestCacheDeadSources(t *testing.T) {
 	})
 }
 
+// TestCacheCountsACallOnce: a source that lets many wait has failed once, not once for each of them.
+func TestCacheCountsACallOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		let := make(chan struct{})
+		c := cacheOf(t, &cacheSource{at: func(context.Context, time.Time) (Reading, error) { <-let; return Reading{}, errCacheDown }})
+		ask := func(at time.Time) {
+			var wg sync.WaitGroup
+			for range 20 {
+				wg.Go(func() {
+					_, err := c.At(t.Context(), at)
+					require.ErrorIs(t, err, context.DeadlineExceeded)
+				})
+			}
+			wg.Wait()
+		}
+		ask(noon)
+		require.Equal(t, noon.Add(firstPause), c.next)
+		ask(noon.Add(time.Hour)) // the same call hangs still
+		require.Equal(t, noon.Add(time.Hour+2*firstPause), c.next)
+		close(let)
+		synctest.Wait()
+		require.Equal(t, 2, c.failures, "its end was no news")
+		require.NoError(t, c.Close())
+	})
+}
+
 func TestCacheClose(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
