@@ -1,0 +1,55 @@
+package sink
+
+import (
+	"encoding/json"
+	"net/url"
+	"strings"
+)
+
+// htmlEscapes are the characters with a meaning in text and in values of attributes. A backquote ended a value in old browsers, and a
+// NUL is read as no character, or as another, by some.
+var htmlEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;", "`", "&#96;", "\x00", "\ufffd")
+
+// HTML returns the text as it is written in a page, between tags or in the value of an attribute within quotes (WHATWG HTML, 13.2.5).
+// It is not for attributes that are code or addresses (onclick, style, href: see [HTMLAddress]), nor for the content of script and style
+// elements (see [Script]). NUL becomes U+FFFD, which is what a browser makes of it.
+func HTML(text string) string {
+	return htmlEscapes.Replace(text)
+}
+
+// HTMLAddress returns an address as it is written in an attribute such as href or src, within quotes. The scheme must be one of these,
+// http, https and mailto where none are given, or there is none, as in "/docs?page=2". Without that "javascript:..." would be an address.
+func HTMLAddress(text string, schemes ...string) (string, error) {
+	const sink = "address"
+	if len(schemes) == 0 {
+		schemes = []string{"http", "https", "mailto"}
+	}
+	for i := range len(text) { // a browser removes some of these before it looks for the scheme
+		if c := text[i]; c <= ' ' || c == 0x7f || c == '\\' {
+			return "", refuse(ErrText, sink, text, "have no spaces, control characters and backslashes")
+		}
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return "", refuse(ErrText, sink, text, "be an address (RFC 3986)")
+	}
+	if u.Scheme == "" {
+		if i := strings.IndexByte(text, ':'); i >= 0 && !strings.ContainsAny(text[:i], "/?#") {
+			return "", refuse(ErrText, sink, text, "have no colon before the first slash, or a scheme")
+		}
+		return HTML(text), nil
+	}
+	for _, s := range schemes {
+		if strings.EqualFold(s, u.Scheme) {
+			return HTML(text), nil
+		}
+	}
+	return "", refuse(ErrUnlisted, sink, text, "have one of the schemes "+strings.Join(schemes, ", "))
+}
+
+// Script returns a value as it is written in a script element, or, after [HTML], in an attribute that is code: JSON in which nothing
+// ends the element, opens a comment, or breaks a line (RFC 8259 within ECMA-262).
+func Script(value any) (string, error) {
+	text, err := json.Marshal(value) // escapes <, >, &, U+2028 and U+2029
+	return string(text), err
+}

@@ -1,0 +1,58 @@
+package sink
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Root is a directory that nothing opened through it can leave: not by "..", not by an absolute path, not by a symbolic link, not if
+// somebody puts one there meanwhile. It is an [os.Root] whose errors match [ErrEscapes] where a path would leave it, and which
+// creates files for their owner alone.
+type Root struct{ dir *os.Root }
+
+// OpenRoot opens a directory, which must exist.
+func OpenRoot(dir string) (*Root, error) {
+	r, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Root{r}, nil
+}
+
+// Close ends the use of the directory. Files that were opened stay open.
+func (r *Root) Close() error { return r.dir.Close() }
+
+// FS returns the files below as a file system to read.
+func (r *Root) FS() fs.FS { return r.dir.FS() }
+
+// Open opens a file to read.
+func (r *Root) Open(name string) (*os.File, error) {
+	f, err := r.dir.Open(name)
+	return f, escaped(name, err)
+}
+
+// Create makes a file with mode 0600 that must not exist.
+func (r *Root) Create(name string) (*os.File, error) {
+	f, err := r.dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	return f, escaped(name, err)
+}
+
+// MakeAll makes a directory, and those above it, with mode 0700. It is no error if they exist.
+func (r *Root) MakeAll(name string) error { return escaped(name, r.dir.MkdirAll(name, 0o700)) }
+
+// Remove removes a file or an empty directory.
+func (r *Root) Remove(name string) error { return escaped(name, r.dir.Remove(name)) }
+
+// escaped makes the error of package os, which has no sentinel, one that can be told from others.
+func escaped(name string, err error) error {
+	var failed *fs.PathError
+	if err == nil || !errors.As(err, &failed) {
+		return err
+	}
+	if failed.Err.Error() == "path escapes from parent" || !filepath.IsLocal(name) && !errors.Is(err, fs.ErrNotExist) {
+		return errors.Join(refuse(ErrEscapes, "path", name, "stay below its directory"), err)
+	}
+	return err
+}
