@@ -12,7 +12,7 @@ import (
 func call(t *testing.T, status int, args ...string) (out, errs string) {
 	t.Helper()
 	var o, e bytes.Buffer
-	require.Equal(t, status, run(args, &o, &e), "%v: %s", args, e.String())
+	require.Equal(t, status, run(args, nil, &o, &e), "%v: %s", args, e.String())
 	return o.String(), e.String()
 }
 
