@@ -11,10 +11,10 @@ import (
 )
 
 // special are the stretches of IPv4 and IPv6 that are not of the public network, or not of one host in it (the special-purpose
-// registries of IANA, RFC 6890), with 169.254.169.254, fd00:ec2::254 and 100.100.100.200, where clouds tell secrets to whoever asks.
+// registries of IANA, RFC 6890), with 169.254.169.254, fd00:ec2::254, 100.100.100.200 and 168.63.129.16, where clouds tell secrets to whoever asks.
 func special() []string {
 	return []string{
-		"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
+		"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "168.63.129.16/32", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
 		"192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
 		"::/96", "64:ff9b:1::/48", "100::/63", "2001::/23", "2001:db8::/32", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/9", "ff00::/8",
 	}
@@ -64,7 +64,7 @@ func translated(a netip.Addr) netip.Addr {
 // Redirect is the CheckRedirect of an [http.Client]: each further address is judged as the first, and there are at most ten.
 func (p URLPolicy) Redirect(req *http.Request, via []*http.Request) error {
 	if len(via) >= 10 {
-		return refuse(ErrUnlisted, "redirect", req.URL.Redacted(), "be one of at most 10")
+		return refuse(ErrUnlisted, "redirect", shownURL(req.URL.String()), "be one of at most 10")
 	}
 	_, err := p.Check(req.URL.String())
 	return err

@@ -2,6 +2,7 @@ package sink
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"strings"
 )
@@ -12,7 +13,8 @@ var htmlEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"
 
 // HTML returns the text as it is written in a page, between tags or in the value of an attribute within quotes (WHATWG HTML, 13.2.5).
 // It is not for attributes that are code or addresses (onclick, style, href: see [HTMLAddress]), nor for the content of script and style
-// elements (see [Script]). NUL becomes U+FFFD, which is what a browser makes of it.
+// elements (see [Script]). NUL becomes U+FFFD, which is what a browser makes of it. The page must declare UTF-8: in ISO-2022-JP, which a browser may guess,
+// an escape in the text turns the tags after it into characters.
 func HTML(text string) string {
 	return htmlEscapes.Replace(text)
 }
@@ -26,16 +28,16 @@ func HTMLAddress(text string, schemes ...string) (string, error) {
 	}
 	for i := range len(text) { // a browser removes some of these before it looks for the scheme
 		if c := text[i]; c <= ' ' || c == 0x7f || c == '\\' {
-			return "", refuse(ErrText, sink, text, "have no spaces, control characters and backslashes")
+			return "", refuse(ErrText, sink, shownURL(text), "have no spaces, control characters and backslashes")
 		}
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		return "", refuse(ErrText, sink, text, "be an address (RFC 3986)")
+		return "", refuse(ErrText, sink, shownURL(text), "be an address (RFC 3986)")
 	}
 	if u.Scheme == "" {
 		if i := strings.IndexByte(text, ':'); i >= 0 && !strings.ContainsAny(text[:i], "/?#") {
-			return "", refuse(ErrText, sink, text, "have no colon before the first slash, or a scheme")
+			return "", refuse(ErrText, sink, shownURL(text), "have no colon before the first slash, or a scheme")
 		}
 		return HTML(text), nil
 	}
@@ -44,12 +46,15 @@ func HTMLAddress(text string, schemes ...string) (string, error) {
 			return HTML(text), nil
 		}
 	}
-	return "", refuse(ErrUnlisted, sink, text, "have one of the schemes "+strings.Join(schemes, ", "))
+	return "", refuse(ErrUnlisted, sink, shownURL(text), "have one of the schemes "+strings.Join(schemes, ", "))
 }
 
 // Script returns a value as it is written in a script element, or, after [HTML], in an attribute that is code: JSON in which nothing
-// ends the element, opens a comment, or breaks a line (RFC 8259 within ECMA-262).
+// ends the element, opens a comment, or breaks a line (RFC 8259 within ECMA-262). Invalid UTF-8 becomes U+FFFD, as in package encoding/json.
 func Script(value any) (string, error) {
 	text, err := json.Marshal(value) // escapes <, >, &, U+2028 and U+2029
-	return string(text), err
+	if err != nil {
+		return "", fmt.Errorf("sink: script: %w", err)
+	}
+	return string(text), nil
 }

@@ -2,6 +2,7 @@ package sink
 
 import (
 	"fmt"
+	"math"
 	"unicode/utf8"
 )
 
@@ -9,12 +10,23 @@ import (
 // direction of the text or shows as nothing as \u202e, invalid UTF-8 as \xff, a backslash doubled, so that nothing can be made up. If limit
 // is above 0 and the result is longer, it ends in "..." within limit bytes (at least 8). A text with none of this is returned as it is.
 func Log(text string, limit int) string {
-	i := shown(text)
-	if i == len(text) {
-		return shorten(text, limit)
+	if limit <= 0 {
+		limit = math.MaxInt
 	}
-	out := append(make([]byte, 0, len(text)+16), text[:i]...)
-	for i < len(text) && (limit <= 0 || len(out) <= limit) {
+	limit = max(limit, 8)
+	i := shown(text)
+	if i == len(text) && i <= limit {
+		return text
+	}
+	keep := runeStart(text[:i], limit-3) // what is left if the rest does not fit: no half of an escape
+	if i >= limit || i == len(text) {
+		return text[:keep] + "..."
+	}
+	out := append(make([]byte, 0, min(len(text), limit)+16), text[:i]...)
+	for i < len(text) && len(out) <= limit {
+		if len(out) <= limit-3 {
+			keep = len(out)
+		}
 		r, n := utf8.DecodeRuneInString(text[i:])
 		switch {
 		case r == utf8.RuneError && n == 1:
@@ -38,7 +50,10 @@ func Log(text string, limit int) string {
 		}
 		i += n
 	}
-	return shorten(string(out), limit)
+	if len(out) > limit {
+		return string(out[:keep]) + "..."
+	}
+	return string(out)
 }
 
 // shown is where the first character stands that must be escaped, or the length.
@@ -61,13 +76,13 @@ func shown(text string) int {
 	return len(text)
 }
 
-func shorten(line string, limit int) string {
-	if limit <= 0 || len(line) <= max(limit, 8) {
-		return line
+// runeStart is where the character begins that holds byte n, or the length of a shorter text.
+func runeStart(text string, n int) int {
+	if n >= len(text) {
+		return len(text)
 	}
-	cut := max(limit, 8) - 3
-	for !utf8.RuneStart(line[cut]) {
-		cut--
+	for n > 0 && !utf8.RuneStart(text[n]) {
+		n--
 	}
-	return line[:cut] + "..."
+	return n
 }

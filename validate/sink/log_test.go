@@ -32,7 +32,13 @@ func checkLine(t testing.TB, s string) {
 		t.Fatalf("%q as %q reads back as %q", s, line, back)
 	}
 	for _, limit := range []int{1, 8, 20} {
-		if short := Log(s, limit); len(short) > max(limit, 8) || !utf8.ValidString(short) {
+		short := Log(s, limit)
+		begin, cut := strings.CutSuffix(short, "...")
+		if len(line) <= max(limit, 8) {
+			cut, begin = false, line
+		}
+		// What is left is the begin of the text, without half a character or escape.
+		if len(short) > max(limit, 8) || !cut && short != line || !strings.HasPrefix(line, begin) || !strings.HasPrefix(s, readBack(t, begin)) {
 			t.Fatalf("%q in %d bytes: %q", s, limit, short)
 		}
 	}
@@ -50,6 +56,8 @@ func TestLog(t *testing.T) {
 		require.Equal(t, want, Log(s, 0))
 	}
 	require.Equal(t, "12345...", Log("123456789", 8))
+	require.Equal(t, `\nabc...`, Log("\nabcdefghij", 2), "what is cut shows")
+	require.Equal(t, `abc...`, Log("abc\u202e\u202e", 9), "no half an escape")
 	require.Equal(t, "1234...", Log("1234漢漢漢", 8), "no half a character")
 }
 

@@ -1,15 +1,18 @@
 package sink
 
 import (
-	"net/url"
+	"encoding/hex"
 	"path"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// maxName is the longest name of a file that common file systems bear, in bytes.
-const maxName = 255
+// maxName is the longest name of a file that common file systems bear, and maxPath the longest path, in bytes.
+const (
+	maxName = 255
+	maxPath = 4096
+)
 
 // Path returns the text as a path below a directory, with slashes and without "." and "..". It is refused with [ErrEscapes] if it is
 // absolute on any system, or leads out of the directory now or once percent encoding was removed, up to three layers of it; with
@@ -18,12 +21,15 @@ const maxName = 255
 // Symbolic links are not in the text: open what it names through a [Root].
 func Path(text string) (string, error) {
 	const sink = "path"
+	if len(text) > maxPath {
+		return "", refuse(ErrText, sink, text, "have at most 4096 bytes")
+	}
 	for layer, s := 0, text; layer <= 3; layer++ {
 		if err := below(s); err != nil {
 			return "", refuse(ErrEscapes, sink, text, "stay below its directory")
 		}
-		plain, err := url.PathUnescape(s)
-		if err != nil || plain == s {
+		plain := unescape(s)
+		if plain == s {
 			break
 		}
 		s = plain
@@ -35,6 +41,26 @@ func Path(text string) (string, error) {
 		}
 	}
 	return cleaned, nil
+}
+
+// unescape removes one layer of percent encoding as a lenient reader does: a percent sign without two digits stands for itself, and does
+// not save the rest of the text from being decoded.
+func unescape(s string) string {
+	if strings.IndexByte(s, '%') < 0 {
+		return s
+	}
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			if b, err := hex.DecodeString(s[i+1 : i+3]); err == nil {
+				out = append(out, b[0])
+				i += 2
+				continue
+			}
+		}
+		out = append(out, s[i])
+	}
+	return string(out)
 }
 
 // below refuses what leads out of the directory, where slashes and backslashes separate.

@@ -18,11 +18,12 @@ func TestPath(t *testing.T) {
 		require.NoError(t, err, text)
 		require.Equal(t, want, got)
 	}
-	for _, text := range []string{"../x", "%2e%2e/x", "%252e%252e%252fx", "%25252e%25252e/x", "/etc/passwd", `\\host\share`, `C:\x`, "c:x", "a/../../b", `..\x`, "..", "%2fetc", "..%2fx", "a/%2e%2e/%2e%2e/%2e%2e/x"} {
+	for _, text := range []string{"../x", "%2e%2e/x", "%252e%252e%252fx", "%25252e%25252e/x", "/etc/passwd", `\\host\share`, `C:\x`, "c:x", "a/../../b", `..\x`, "..", "%2fetc", "..%2fx", "a/%2e%2e/%2e%2e/%2e%2e/x",
+		"%2e%2e/x%", "%2e%2e/%zz", "%252e%252e%255cx%4", "%%32%65%%32%65/x"} {
 		_, err := Path(text)
 		require.ErrorIs(t, err, ErrEscapes, text)
 	}
-	for _, text := range []string{"", ".", "a/..", "a\x00b", "a\nb", "con", "NUL.txt", "a/COM1", "lpt¹.x", "a.", "b ", "a/ b", "ab:c", "a|b", "x\u202ey", "\xff", strings.Repeat("x", 256), "a/*"} {
+	for _, text := range []string{"", ".", "a/..", "a\x00b", "a\nb", "con", "NUL.txt", "a/COM1", "lpt¹.x", "a.", "b ", "a/ b", "ab:c", "a|b", "x\u202ey", "\xff", strings.Repeat("x", 256), "a/*", strings.Repeat("x/", 2048) + "x"} {
 		_, err := Path(text)
 		require.ErrorIs(t, err, ErrText, "%q", text)
 	}
@@ -52,6 +53,17 @@ func TestNothingEscapes(t *testing.T) {
 	opened := 0
 	for _, s := range append(texts(t), "../x", "../../passwd", "sub/../../x", filepath.Join(top, "x"), "link", "etc/passwd", "sub/../link", "inside", "./inside", "sub/../inside", "fine") {
 		cleaned, err := Path(s)
+		for layer := cleaned; err == nil; { // a reader that decodes, and joins without care, stays below too
+			inside, relErr := filepath.Rel(dir, filepath.Join(dir, strings.ReplaceAll(layer, `\`, "/")))
+			if relErr != nil || inside == ".." || strings.HasPrefix(inside, ".."+string(filepath.Separator)) || strings.HasPrefix(layer, "/") {
+				t.Fatalf("%q as %q leads to %q", s, cleaned, inside)
+			}
+			if lenient := unescape(layer); lenient != layer {
+				layer = lenient
+				continue
+			}
+			break
+		}
 		for _, name := range []string{s, cleaned} {
 			if name == "" {
 				continue
@@ -68,7 +80,6 @@ func TestNothingEscapes(t *testing.T) {
 			require.NoError(t, f.Close())
 			opened++
 		}
-		_ = err
 	}
 	require.GreaterOrEqual(t, opened, 8, "the test can open files")
 	for _, name := range []string{"../x", "/etc/passwd", "link", "etc/passwd", "sub/../../x"} {
@@ -99,4 +110,19 @@ func TestNothingEscapes(t *testing.T) {
 	require.NoError(t, content.Close())
 	_, err = OpenRoot(filepath.Join(top, "nothing"))
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestZeroRoot(t *testing.T) {
+	t.Parallel()
+	for _, r := range []*Root{nil, {}} {
+		_, err := r.Open("x")
+		require.ErrorIs(t, err, os.ErrClosed)
+		_, err = r.Create("x")
+		require.ErrorIs(t, err, os.ErrClosed)
+		_, err = r.FS().Open("x")
+		require.ErrorIs(t, err, os.ErrClosed)
+		require.ErrorIs(t, r.MakeAll("x"), os.ErrClosed)
+		require.ErrorIs(t, r.Remove("x"), os.ErrClosed)
+		require.NoError(t, r.Close())
+	}
 }

@@ -48,5 +48,7 @@ func visible(s string) string {
 }
 
 // chatTokens begin and end turns in the templates of common models.
-var chatTokens = strings.NewReplacer("<|", `<\|`, "|>", `|\>`, "[INST]", `[\INST]`, "[/INST]", `[\/INST]`, "<<SYS>>", `<\<SYS>>`, "<</SYS>>", `<\</SYS>>`,
-	"<start_of_turn>", `<\start_of_turn>`, "<end_of_turn>", `<\end_of_turn>`, "<s>", `<\s>`, "</s>", `<\/s>`, "<bos>", `<\bos>`, "<eos>", `<\eos>`)
+var chatTokens = strings.NewReplacer("<|", `<\|`, "|>", `|\>`, "<｜", `<\｜`, "｜>", `｜\>`, "[INST]", `[\INST]`, "[/INST]", `[\/INST]`, "<<SYS>>", `<\<SYS>>`, "<</SYS>>", `<\</SYS>>`,
+	"<start_of_turn>", `<\start_of_turn>`, "<end_of_turn>", `<\end_of_turn>`, "<s>", `<\s>`, "</s>", `<\/s>`, "<bos>", `<\bos>`, "<eos>", `<\eos>`, "[SYSTEM_PROMPT]", `[\SYSTEM_PROMPT]`, "[/SYSTEM_PROMPT]", `[\/SYSTEM_PROMPT]`,
+	"[TOOL_CALLS]", `[\TOOL_CALLS]`, "[TOOL_RESULTS]", `[\TOOL_RESULTS]`, "[/TOOL_RESULTS]", `[\/TOOL_RESULTS]`, "[AVAILABLE_TOOLS]", `[\AVAILABLE_TOOLS]`,
+	"[/AVAILABLE_TOOLS]", `[\/AVAILABLE_TOOLS]`)

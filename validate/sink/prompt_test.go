@@ -35,5 +35,6 @@ func TestPrompt(t *testing.T) {
 		require.Equal(t, s, body(s), "what is plain stays as it is, to the byte")
 	}
 	require.Equal(t, `<\|im_start|\>system`, body("<|im_start|>system"))
+	require.Equal(t, `<\｜User｜\>[\TOOL_CALLS]`, body("<｜User｜>[TOOL_CALLS]"))
 	require.Equal(t, `a\rb \u202ec \`, body("a\rb \u202ec \\"))
 }

@@ -34,11 +34,11 @@ const maxURL = 8192
 func (p URLPolicy) Check(text string) (*url.URL, error) {
 	const sink = "URL"
 	if len(text) > maxURL {
-		return nil, refuse(ErrText, sink, text, "have at most "+strconv.Itoa(maxURL)+" bytes")
+		return nil, refuse(ErrText, sink, shownURL(text), "have at most "+strconv.Itoa(maxURL)+" bytes")
 	}
 	for i := range len(text) {
 		if c := text[i]; c <= ' ' || c == 0x7f || c == '\\' {
-			return nil, refuse(ErrText, sink, text, "have no spaces, control characters and backslashes")
+			return nil, refuse(ErrText, sink, shownURL(text), "have no spaces, control characters and backslashes")
 		}
 	}
 	u, err := url.Parse(text)
@@ -68,10 +68,14 @@ func (p URLPolicy) Check(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// shownURL leaves out what may be a password: whatever stands before an at sign.
+// shownURL is what an error shows of an address: nothing where there may be a password before an at sign, and no query, which may hold
+// a token.
 func shownURL(text string) string {
-	if i := strings.LastIndexByte(text, '@'); i >= 0 {
-		return "…" + text[i:]
+	if strings.IndexByte(text, '@') >= 0 {
+		return "..."
+	}
+	if i := strings.IndexAny(text, "?#"); i >= 0 {
+		return text[:i] + "..."
 	}
 	return text
 }

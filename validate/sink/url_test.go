@@ -47,6 +47,8 @@ func TestURL(t *testing.T) {
 		"https://0.0.0.0": ErrAddress, "https://255.255.255.255": ErrAddress, "https://224.0.0.1": ErrAddress, "https://localhost": ErrAddress, "https://x.localhost": ErrAddress, "https://metadata.google.internal": ErrAddress,
 		"https://printer": ErrAddress, "https://x.local": ErrAddress, "https://①②⑦.⓪.⓪.①": ErrAddress, "https://-a.com": ErrText, "https://a..com": ErrText, "https://exa%6dple.com\x00": ErrText,
 		"https://" + strings.Repeat("a.", 200) + "com": ErrText, "https://example.com/" + strings.Repeat("x", maxURL): ErrText, "https://exam\u200bple..com": ErrText,
+		"https://168.63.129.16/metadata": ErrAddress, "https://user:hunter2 @example.com": ErrText, `https://user:hunter2\@example.com`: ErrText, "https://example.com/a b?token=hunter2": ErrText,
+		"https://user:hunter2@example.com/" + strings.Repeat("x", maxURL): ErrText, "https://u:hunter2#@example.com": ErrText, "https://example.com:x?hunter2": ErrText,
 	} {
 		_, err := URLPolicy{}.Check(text)
 		require.ErrorIs(t, err, kind, text)
@@ -119,10 +121,18 @@ func TestRebinding(t *testing.T) {
 	_, err = strict.Client(time.Minute).Get("http://localhost.example.com@" + at.Host)
 	require.ErrorIs(t, err, ErrText)
 	require.Empty(t, seen)
+	named := strict // a name that is on the list, and resolves to this machine
+	named.Hosts = []string{"localhost"}
+	_, err = named.Client(time.Minute).Get("http://localhost:" + at.Port())
+	require.ErrorIs(t, err, ErrAddress)
+	require.Empty(t, seen)
 
 	open := strict
 	open.Networks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	client := open.Client(0)
+	transport, ok := client.Transport.(checked).next.(*http.Transport)
+	require.True(t, ok)
+	require.Nil(t, transport.Proxy, "one would connect in its stead")
 	t.Cleanup(client.CloseIdleConnections)
 	get := func(path string) error {
 		resp, err := client.Get(s.URL + path)

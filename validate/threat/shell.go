@@ -151,7 +151,8 @@ func shellSubstituted(s string) bool {
 			if end < 0 {
 				continue
 			}
-			code, alone := s[i+1:i+1+end], fewWords(s[:min(i, 64)], 1) && fewWords(s[i+end+2:], 1)
+			code, after := s[i+1:i+1+end], s[i+end+2:]
+			alone := fewWords(s[:min(i, 64)], 1) && fewWords(after[:min(len(after), 64)], 1)
 			if end > 0 && (alone || strings.ContainsAny(code, "-/'\"$|;. 0123456789")) && command(code, alone) {
 				return true
 			}

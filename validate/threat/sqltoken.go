@@ -49,8 +49,20 @@ type sqlReader struct {
 	inner bool // in /*! … */
 }
 
-func sqlSpace(s string, i int) bool {
-	return s[i] <= ' ' || s[i] == 0xa0 && (i == 0 || s[i-1] < 0x80)
+// sqlSpace is how many bytes of space begin at i: also the no-break space, as the byte that it is in Latin 1, in UTF-8 and as what JSON
+// leaves of that byte, and the ideographic one, which some servers take for a space.
+func sqlSpace(s string, i int) int {
+	switch c := s[i]; {
+	case c <= ' ', c == 0xa0 && (i == 0 || s[i-1] < 0x80):
+		return 1
+	case c < 0x80:
+		return 0
+	case strings.HasPrefix(s[i:], "\u00a0"):
+		return 2
+	case strings.HasPrefix(s[i:], "\ufffd"), strings.HasPrefix(s[i:], "\u3000"):
+		return 3
+	}
+	return 0
 }
 
 func sqlWordByte(c byte) bool {
@@ -60,8 +72,8 @@ func sqlWordByte(c byte) bool {
 func (r *sqlReader) next() sqlToken {
 	s := r.s
 	for r.i < len(s) {
-		if sqlSpace(s, r.i) {
-			r.i++
+		if n := sqlSpace(s, r.i); n > 0 {
+			r.i += n
 			continue
 		}
 		if s[r.i] == '/' && strings.HasPrefix(s[r.i:], "/*") {
@@ -247,7 +259,7 @@ func (r *sqlReader) word() sqlToken {
 	var buf [12]byte
 	n := 0
 	i := from
-	for i < len(s) && sqlWordByte(s[i]) && s[i] != 0xa0 {
+	for i < len(s) && sqlWordByte(s[i]) && sqlSpace(s, i) == 0 {
 		c := s[i]
 		if n < len(buf) {
 			if c >= 'a' && c <= 'z' {
