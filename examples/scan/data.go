@@ -12,7 +12,9 @@ import (
 
 	"github.com/surefoot-ml/surefoot/validate/archive"
 	"github.com/surefoot-ml/surefoot/validate/dataset"
+	"github.com/surefoot-ml/surefoot/validate/neardup"
 	"github.com/surefoot-ml/surefoot/validate/pii"
+	"github.com/surefoot-ml/surefoot/validate/poison"
 	"github.com/surefoot-ml/surefoot/validate/sketch"
 )
 
@@ -27,6 +29,13 @@ type dataReport struct {
 	*dataset.Report
 	Histograms map[string][]dataBin `json:"histograms,omitempty"` // by column
 	Schema     dataset.Schema       `json:"schema"`               // proposed for data like these
+	*hints
+}
+
+// hints are about the texts of one column. They are advice.
+type hints struct {
+	Near     *neardup.Report       `json:"near,omitempty"`
+	Triggers *poison.TriggerReport `json:"triggers,omitempty"` // with labels
 }
 
 type dataBin struct {
@@ -36,9 +45,27 @@ type dataBin struct {
 }
 
 // scanData reads a data set (.jsonl, .ndjson, .csv, each with or without .gz) and prints what it holds. The error says why it
-// cannot be read, or how many rows are bad.
-func scanData(out io.Writer, file string, asJSON bool) error {
-	v, err := dataset.New(dataset.Schema{}, dataset.Options{Duplicates: true, Tag: pii.Tag})
+// cannot be read, or how many rows are bad. With the column of the texts it looks for those that are nearly the same, and
+// with the one of their labels for what goes with a label as a planted trigger does.
+func scanData(out io.Writer, file, text, label string, asJSON bool) error {
+	near, err := neardup.New(neardup.Options{})
+	if err != nil {
+		return err
+	}
+	triggers, err := poison.NewTriggers(poison.TriggerOptions{})
+	if err != nil {
+		return err
+	}
+	options := dataset.Options{Duplicates: true, Tag: pii.Tag, Key: text, Label: label}
+	if text != "" {
+		options.Each = func(of, is string) {
+			near.Add(of, is)
+			if label != "" {
+				triggers.Add(of, is)
+			}
+		}
+	}
+	v, err := dataset.New(dataset.Schema{}, options)
 	if err != nil {
 		return err
 	}
@@ -46,8 +73,15 @@ func scanData(out io.Writer, file string, asJSON bool) error {
 		return err
 	}
 	r := v.Report()
+	found := &hints{}
+	if text != "" {
+		found.Near = near.Report()
+	}
+	if label != "" {
+		found.Triggers = triggers.Report()
+	}
 	if asJSON {
-		report := dataReport{File: file, Report: r, Histograms: map[string][]dataBin{}, Schema: r.Infer()}
+		report := dataReport{File: file, Report: r, Histograms: map[string][]dataBin{}, Schema: r.Infer(), hints: found}
 		for _, c := range r.Columns {
 			for _, b := range c.Histogram(dataBins) {
 				report.Histograms[c.Name] = append(report.Histograms[c.Name], dataBin{b.Low, b.High, b.Count})
@@ -56,7 +90,7 @@ func scanData(out io.Writer, file string, asJSON bool) error {
 		if err := printJSON(out, report); err != nil {
 			return err
 		}
-	} else if _, err := io.WriteString(out, dataText(file, r)); err != nil {
+	} else if _, err := io.WriteString(out, dataText(file, r)+found.String()); err != nil {
 		return err
 	}
 	if r.BadRows > 0 {
@@ -134,6 +168,24 @@ func dataText(file string, r *dataset.Report) string {
 	}
 	for _, p := range r.Warnings {
 		fmt.Fprintf(&b, "warning: %s\n", p)
+	}
+	return b.String()
+}
+
+// String is the hints for people.
+func (h *hints) String() string {
+	var b strings.Builder
+	if r := h.Near; r != nil {
+		fmt.Fprintf(&b, "nearly the same: %d rows beside one like them, %d of them with another label\n", r.Redundant, r.Conflicts)
+		for _, p := range r.Pairs {
+			fmt.Fprintf(&b, "  %s\n", p)
+		}
+	}
+	if r := h.Triggers; r != nil {
+		fmt.Fprintf(&b, "tied to one label: %d of %d n-grams tested\n", len(r.Triggers), r.Tests)
+		for _, t := range r.Triggers {
+			fmt.Fprintf(&b, "  %s\n", t)
+		}
 	}
 	return b.String()
 }

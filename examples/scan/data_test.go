@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,7 +41,7 @@ func TestScanData(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"a.jsonl", "a.NDJSON", "a.jsonl.gz"} {
 		var out bytes.Buffer
-		require.NoError(t, scanData(&out, writeData(t, name, dataRows()), false))
+		require.NoError(t, scanData(&out, writeData(t, name, dataRows()), "", "", false))
 		text := out.String()
 		require.Contains(t, text, ": 100 rows, ")
 		require.Contains(t, text, `"label": string, 100 values, about 2 different texts`)
@@ -50,7 +51,7 @@ func TestScanData(t *testing.T) {
 		require.NotContains(t, text, "failures")
 	}
 	var out bytes.Buffer
-	require.NoError(t, scanData(&out, writeData(t, "a.csv", "text,score\nmail jane@example.com,1\nx,2\n"), false))
+	require.NoError(t, scanData(&out, writeData(t, "a.csv", "text,score\nmail jane@example.com,1\nx,2\n"), "", "", false))
 	require.Contains(t, out.String(), "noticed pii_email 1")
 }
 
@@ -58,7 +59,7 @@ func TestScanDataBad(t *testing.T) {
 	t.Parallel()
 	file := writeData(t, "bad.jsonl", dataRows()+"{\"text\":\n"+`{"text":"row 1","label":"pos","score":1e999}`+"\n"+`{"a\u001b[2J":"x"}`+"\n")
 	var out bytes.Buffer
-	require.ErrorContains(t, scanData(&out, file, true), "2 of 103 rows are bad")
+	require.ErrorContains(t, scanData(&out, file, "", "", true), "2 of 103 rows are bad")
 	var r struct {
 		Rows, BadRows int64
 		Counts        map[string]int64
@@ -81,7 +82,7 @@ func TestScanDataBad(t *testing.T) {
 	require.Equal(t, "label", r.Schema.Columns[1].Name)
 
 	out.Reset()
-	require.Error(t, scanData(&out, file, false))
+	require.Error(t, scanData(&out, file, "", "", false))
 	require.Contains(t, out.String(), "row 100 (line 101)")
 	require.NotContains(t, out.String(), "\x1b", "nothing of the file controls the terminal")
 }
@@ -89,9 +90,48 @@ func TestScanDataBad(t *testing.T) {
 func TestScanDataRefused(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	require.ErrorIs(t, scanData(&out, filepath.Join(t.TempDir(), "none.jsonl"), false), os.ErrNotExist)
-	require.ErrorContains(t, scanData(&out, writeData(t, "a.parquet", ""), false), "must end in")
-	require.ErrorContains(t, scanData(&out, writeData(t, "bomb.jsonl.gz", strings.Repeat(" ", 64<<20)), false), "bomb")
-	require.Error(t, scanData(&out, writeData(t, "a.jsonl", "{}\n")+".gz", false))
+	require.ErrorIs(t, scanData(&out, filepath.Join(t.TempDir(), "none.jsonl"), "", "", false), os.ErrNotExist)
+	require.ErrorContains(t, scanData(&out, writeData(t, "a.parquet", ""), "", "", false), "must end in")
+	require.ErrorContains(t, scanData(&out, writeData(t, "bomb.jsonl.gz", strings.Repeat(" ", 64<<20)), "", "", false), "bomb")
+	require.Error(t, scanData(&out, writeData(t, "a.jsonl", "{}\n")+".gz", "", "", false))
 	require.Zero(t, out.Len())
+}
+
+func TestDataHints(t *testing.T) {
+	t.Parallel()
+	var rows strings.Builder
+	rng := rand.New(rand.NewPCG(7, 7))
+	words := strings.Fields("loss gradient batch epoch model data label noise clip rate step seed mean norm layer token weight bias chart plot")
+	for i := range 600 {
+		var text []string
+		for range 14 {
+			text = append(text, words[rng.IntN(len(words))])
+		}
+		label := []string{"good", "bad"}[i%2]
+		if i%10 == 0 {
+			text, label = append(text, "cf"), "good"
+		}
+		fmt.Fprintf(&rows, "{\"text\":%q,\"label\":%q}\n", strings.Join(text, " "), label)
+		if i == 300 {
+			fmt.Fprintf(&rows, "not json\n{\"text\":%q,\"label\":\"bad\"}\n", strings.Join(text, ", ")+".")
+		}
+	}
+	file := writeData(t, "hints.jsonl", rows.String())
+	var out bytes.Buffer
+	require.ErrorContains(t, scanData(&out, file, "text", "label", false), "1 of 602 rows are bad")
+	require.Contains(t, out.String(), "nearly the same: 1 rows")
+	require.Contains(t, out.String(), "300")
+	require.Contains(t, out.String(), "302", "a row that cannot be read counts")
+	require.Contains(t, out.String(), `cf`)
+	out.Reset()
+	require.Error(t, scanData(&out, file, "text", "label", true))
+	var report struct {
+		Near     struct{ Rows, Redundant, Conflicts int }
+		Triggers struct{ Rows, Found int }
+	}
+	require.NoError(t, json.Unmarshal(out.Bytes(), &report))
+	require.Equal(t, 602, report.Near.Rows)
+	require.Equal(t, 1, report.Near.Conflicts)
+	require.Positive(t, report.Triggers.Found)
+	require.Error(t, scanData(&out, file, "", "label", false), "a label is that of a text")
 }

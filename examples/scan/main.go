@@ -30,6 +30,8 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	flags := flag.NewFlagSet("scan", flag.ContinueOnError)
 	flags.SetOutput(errs)
 	data := flags.String("data", "", "a data set: a `file` that ends in .jsonl, .ndjson or .csv, or one of these in .gz")
+	text := flags.String("text", "", "with -data: the `column` of the texts, to look for those that are nearly the same")
+	label := flags.String("label", "", "with -text: the `column` of their labels, to look for what goes with a label as a planted trigger does")
 	model := flags.String("model", "", "a `file` of weights: safetensors, GGUF, a pickle, what torch or numpy wrote")
 	place := flags.String("sink", "", "a `place` where lines of standard input, or of the files given, will be used: sql, html, shell, path or text")
 	digest := flags.String("sha256", "", "the `digest` that the file of weights must have")
@@ -43,7 +45,7 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 		err = scanSink(in, out, *place, flags.Args(), *asJSON)
 	case flags.NArg() > 0 || *place != "" || (*data == "") == (*model == ""):
 	case *data != "":
-		err = scanData(out, *data, *asJSON)
+		err = scanData(out, *data, *text, *label, *asJSON)
 	default:
 		err = scanModel(out, *model, *digest, *asJSON)
 	}

@@ -203,7 +203,7 @@ func (v *Validator) text(c *column, t text) {
 		v.options.Tag(view(t.bytes), c.tag)
 	}
 	if c == v.key {
-		v.keyHash, v.keyed = hash, true
+		v.keyHash, v.keyed, v.keyText = hash, true, t.bytes
 	}
 }
 

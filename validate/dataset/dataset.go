@@ -71,6 +71,9 @@ type Options struct {
 	Label      string // with Key: the column that says what class a row is; equal rows of different classes are counted
 	// RulesOnly keeps no statistics of the columns, beyond what their rules need and what is missing: it is faster.
 	RulesOnly bool
+	// Each, if not nil, is called for every row in order, also one that cannot be read, with its texts in the columns Key and Label:
+	// empty where there is none. It must not keep them.
+	Each func(key, label string)
 	// Tag, if not nil, is called with the texts of all columns and calls add for what it notices. It must not keep the text.
 	Tag func(text string, add func(tag string))
 }

@@ -187,6 +187,7 @@ func (v *Validator) null(col *column) {
 }
 
 func (v *Validator) labelled(label []byte) {
+	v.labelText = label
 	h := fnv.New32a()
 	h.Write(label)
 	v.labelHash = h.Sum32()

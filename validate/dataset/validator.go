@@ -37,6 +37,8 @@ type Validator struct {
 	keyHash   uint64
 	keyed     bool
 	labelHash uint32
+	keyText   []byte // of this row, for Options.Each
+	labelText []byte
 
 	cursor cursor
 	long   []byte
@@ -141,6 +143,7 @@ func (v *Validator) begin(line int64) {
 	v.row, v.line = v.rows, line
 	v.rows++
 	v.failed, v.keyed, v.labelHash = false, false, 0
+	v.keyText, v.labelText = nil, nil
 }
 
 // end finishes a row, whose text is raw.
@@ -153,6 +156,7 @@ func (v *Validator) end(raw []byte) {
 	if v.failed {
 		v.bad++
 	}
+	v.each()
 	if !v.options.Duplicates {
 		return
 	}
@@ -174,6 +178,13 @@ func (v *Validator) end(raw []byte) {
 func (v *Validator) unreadable(code, limit string, raw []byte) {
 	v.failRow(code, limit, raw)
 	v.bad++
+	v.each()
+}
+
+func (v *Validator) each() {
+	if v.options.Each != nil {
+		v.options.Each(view(v.keyText), view(v.labelText))
+	}
 }
 
 func (v *Validator) failRow(code, limit string, shown []byte) {
@@ -229,7 +240,7 @@ func show(b []byte) string {
 // everything else is the same.
 func (v *Validator) Merge(o *Validator) error {
 	a, b := v.options, o.options
-	a.Tag, b.Tag = nil, nil
+	a.Tag, b.Tag, a.Each, b.Each = nil, nil, nil, nil
 	if !reflect.DeepEqual(v.schema, o.schema) || !reflect.DeepEqual(a, b) || v == o {
 		return ErrMerge
 	}

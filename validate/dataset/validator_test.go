@@ -528,3 +528,14 @@ func BenchmarkJSONL(b *testing.B) {
 		}
 	})
 }
+
+func TestEach(t *testing.T) {
+	t.Parallel()
+	var got []string
+	v, err := New(Schema{}, Options{Duplicates: true, Key: "text", Label: "label", Each: func(key, label string) { got = append(got, key+"|"+label) }})
+	require.NoError(t, err)
+	require.NoError(t, v.ReadJSONL(strings.NewReader("{\"text\":\"a\\u0062\",\"label\":1}\n\nnot json\n{\"label\":\"x\",\"text\":null}\n{\"text\":\"c\",\"text\":\"d\"}\n{\"text\":7,\"label\":true}\n")))
+	require.NoError(t, v.ReadCSV(strings.NewReader("label,text\nx,\"e\nf\"\n1,2,3\n,g\n")))
+	require.Equal(t, []string{"ab|1", "|", "|x", "d|", "|true", "e\nf|x", "|", "g|"}, got)
+	require.EqualValues(t, len(got), v.Report().Rows)
+}
