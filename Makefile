@@ -5,6 +5,7 @@ COUNT    ?= 6
 BENCHTIME ?= 100ms
 BIN      := .bin
 MODULES  := . examples
+NESTED   := validate/parquet validate/tags
 
 .PHONY: demo resume test race fuzz bench api lint tools clean
 
@@ -17,7 +18,7 @@ resume: ## goes on with a demo that Ctrl-C ended
 
 test: ## all tests
 	$(GO) test ./... ./examples/...
-	cd validate/tags && GOWORK=off $(GO) test ./...
+	for m in $(NESTED); do (cd $$m && GOWORK=off $(GO) test ./...) || exit 1; done
 
 race: ## all tests under the race detector (needs a C compiler)
 	$(GO) test -race ./... ./examples/...
@@ -37,7 +38,7 @@ api: tools ## list the exported API anew
 lint: tools ## format, vet, staticcheck, API listing
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "not gofmt-clean"; exit 1; }
 	for m in $(MODULES); do (cd $$m && $(GO) vet ./... && $(CURDIR)/$(BIN)/staticcheck ./...) || exit 1; done
-	for m in bench tools validate/tags; do (cd $$m && GOWORK=off $(GO) vet ./... && GOWORK=off $(CURDIR)/$(BIN)/staticcheck ./...) || exit 1; done
+	for m in bench tools $(NESTED); do (cd $$m && GOWORK=off $(GO) vet ./... && GOWORK=off $(CURDIR)/$(BIN)/staticcheck ./...) || exit 1; done
 	$(BIN)/apilist -dir api -check ./...
 
 tools:
