@@ -200,18 +200,21 @@ func validZone(v string) bool {
 	if v == "" || len(v) > 64 {
 		return false
 	}
-	var before byte
+	// The bits of the characters 0 to 63 and 64 to 127: letters, digits, hyphen, underscore, dot.
+	const low, high = 1<<'-' | 1<<'.' | (1<<10-1)<<'0', (1<<26-1)<<('A'-64) | 1<<('_'-64) | (1<<26-1)<<('a'-64)
+	before := byte('.')
 	for i := range len(v) {
 		c := v[i]
-		switch {
-		case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9':
-		case i > 0 && (c == '-' || c == '_' || c == '.' && before != '.'):
-		default:
+		set := uint64(low)
+		if c >= 64 {
+			set = high
+		}
+		if c >= 128 || set>>(c&63)&1 == 0 || c == '.' && before == '.' {
 			return false
 		}
 		before = c
 	}
-	return true
+	return v[0] != '-' && v[0] != '_'
 }
 
 // Secret asks for a key or password that is set, has no spaces or characters that do not print, and was not left as the

@@ -301,6 +301,10 @@ type Duration[T any] struct {
 }
 
 func (f Duration[T]) step() step[T] {
+	if f.Has == nil {
+		get, low, high := f.Get, f.Min, f.Max
+		return step[T]{other: func(v *T) bool { x := get(v); return low <= x && x <= high }}
+	}
 	return step[T]{other: func(v *T) bool {
 		if f.absent(v) {
 			return !f.Required

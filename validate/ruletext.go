@@ -32,7 +32,30 @@ const (
 // zonePattern is the form of a zone as a regular expression of ECMA-262, which schemas use.
 const zonePattern = `^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`
 
+// step returns the shortest test that does for the rules there are: most texts have one.
 func (f String[T]) step() step[T] {
+	get, bare := f.Get, f.Has == nil && f.Pattern == nil
+	switch {
+	case bare && f.Kind == ZoneText && f.OneOf == nil && f.Min == 0 && f.Max == 0:
+		return step[T]{other: func(v *T) bool { return validZone(get(v)) }}
+	case bare && f.Kind == AnyText && f.OneOf != nil && f.Min == 0 && f.Max == 0:
+		allowed := f.OneOf
+		return step[T]{other: func(v *T) bool {
+			s := get(v)
+			for i := range allowed {
+				if allowed[i] == s {
+					return true
+				}
+			}
+			return false
+		}}
+	case bare && f.Kind == AnyText && f.OneOf == nil && f.Min <= 1 && f.Max > 0:
+		least, most := f.Min, f.Max
+		return step[T]{other: func(v *T) bool {
+			s := get(v)
+			return len(s) >= least && (len(s) <= most || utf8.RuneCountInString(s) <= most)
+		}}
+	}
 	return step[T]{other: (&f).passes}
 }
 
