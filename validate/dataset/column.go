@@ -25,8 +25,8 @@ type column struct {
 	present   int64 // rows where it is there, null or not
 	null      int64
 	kinds     [kinds]int64
-	numbers   gathered // of numbers, and of the numbers in lists
-	quantiles sketch.Quantiles
+	numbers   gathered          // of numbers, and of the numbers in lists
+	quantiles sketch.Quantiles  // of numbers, after a flush of them
 	lengths   gathered          // of texts in characters, of lists in elements
 	distinct  sketch.Distinct   // of texts
 	values    map[string]*int64 // texts, truth values and whole numbers; nil when there were too many
@@ -117,7 +117,6 @@ func (v *Validator) number(c *column, n number, shown []byte) {
 	}
 	if !v.options.RulesOnly {
 		c.numbers.add(n.float)
-		c.quantiles.Add(n.float)
 	}
 	v.inRange(c, n, shown)
 	if k == kindInt && c.counted {

@@ -164,11 +164,11 @@ func (v *Validator) list(col *column, cell *cell, c *cursor, shown []byte) {
 	if r := col.spec.Range; r != nil {
 		low, high = max(low, r.Min), min(high, r.Max)
 	}
-	for i, x := range c.list[cell.first : cell.first+cell.numbers] {
-		if stats {
-			col.numbers.add(x)
-			col.quantiles.Add(x)
-		}
+	xs := c.list[cell.first : cell.first+cell.numbers]
+	if stats {
+		col.numbers.addAll(xs)
+	}
+	for i, x := range xs {
 		if !(low <= x && x <= high) {
 			v.inRange(col, number{float: x}, numberAt(shown, i))
 		}

@@ -108,6 +108,7 @@ func New(schema Schema, options Options) (*Validator, error) {
 // column adds a column.
 func (v *Validator) column(spec Column) *column {
 	c := &column{spec: spec, unique: keys{limit: v.options.Keys}, counted: !v.options.RulesOnly || spec.MinShare > 0}
+	c.numbers.quantiles = &c.quantiles
 	v.columns = append(v.columns, c)
 	v.byName[spec.Name] = c
 	switch spec.Name {

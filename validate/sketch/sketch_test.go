@@ -235,3 +235,31 @@ func BenchmarkSketch(b *testing.B) {
 		}
 	})
 }
+
+// TestAddAll: many at once are the same as one by one.
+func TestAddAll(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(5, 6))
+	var one, all Quantiles
+	for range 200 {
+		xs := make([]float64, r.IntN(40))
+		for i := range xs {
+			switch r.IntN(6) {
+			case 0:
+				xs[i] = math.Float64frombits(r.Uint64())
+			case 1:
+				xs[i] = []float64{0, math.Copysign(0, -1), math.NaN(), math.Inf(1), math.Inf(-1), math.SmallestNonzeroFloat64}[r.IntN(6)]
+			default:
+				xs[i] = r.NormFloat64()
+			}
+		}
+		n := 0
+		for _, x := range xs {
+			if one.Add(x) {
+				n++
+			}
+		}
+		require.Equal(t, n, all.AddAll(xs))
+		require.Equal(t, one, all)
+	}
+}
