@@ -209,15 +209,17 @@ func (s *scanner) number() (uint64, bool) {
 // decimal is the text as a number like 12.34, without sign or exponent. What is behind 15 digits is dropped: enough
 // for what the kernel writes.
 func decimal(b []byte) (float64, bool) {
-	v, scale, digits, point := 0.0, 1.0, 0, false
+	v, scale, digits, point, seen := 0.0, 1.0, 0, false, false
 	for _, c := range b {
 		switch {
 		case c == '.' && !point:
 			point = true
 		case c-'0' > 9:
 			return 0, false
+		case c == '0' && v == 0 && !point: // nothing yet
+			seen = true
 		case digits < 15:
-			v = v*10 + float64(c-'0')
+			v, seen = v*10+float64(c-'0'), true
 			digits++
 			if point {
 				scale *= 10
@@ -226,7 +228,7 @@ func decimal(b []byte) (float64, bool) {
 			return 0, false
 		}
 	}
-	return v / scale, digits > 0
+	return v / scale, seen
 }
 
 // tally turns a counter of the kernel into ours.

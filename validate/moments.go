@@ -33,8 +33,10 @@ func (m Moments) Merge(o Moments) Moments {
 		r.Mean, r.M2 = o.Mean, o.M2
 	default:
 		n, d := na+nb, o.Mean-m.Mean
-		r.Mean = m.Mean + d*(nb/n)
-		r.M2 = m.M2 + o.M2 + d*d*(na*(nb/n))
+		if r.Mean = m.Mean + float64(d*(nb/n)); !isFinite(d) {
+			r.Mean = float64(m.Mean*(na/n)) + float64(o.Mean*(nb/n))
+		}
+		r.M2 = m.M2 + o.M2 + float64(d*d*(na*(nb/n)))
 	}
 	return r
 }
@@ -70,8 +72,12 @@ func (m *Moments) Add(x float64) {
 		}
 	}
 	d := x - m.Mean
+	if !isFinite(d) {
+		m.Mean, m.M2 = float64(m.Mean*(float64(n-1)/float64(n)))+x/float64(n), math.Inf(1)
+		return
+	}
 	m.Mean += d / float64(n)
-	m.M2 += d * (x - m.Mean)
+	m.M2 += float64(d * (x - m.Mean))
 }
 
 // Describe reads all of xs once. On amd64 with AVX2 it reads faster than memory delivers; elsewhere the result is the same,
@@ -140,8 +146,8 @@ func (b block) cancels(n int) bool {
 
 func (b block) moments(n int, pivot float64) Moments {
 	m := Moments{FiniteReport: FiniteReport{N: n, Subnormal: b.tiny - b.zero, Min: b.lo, Max: b.hi}, Zero: b.zero}
-	m.Mean = pivot + b.sum/float64(n)
-	m.M2 = max(0, b.square-b.sum*b.sum/float64(n))
+	m.Mean = pivot + float64(b.sum/float64(n))
+	m.M2 = max(0, b.square-float64(b.sum*b.sum)/float64(n))
 	if !isFinite(m.Mean) || m.M2 != m.M2 { // beyond what can be summed: the middle of the range is as good as any
 		m.Mean, m.M2 = b.lo/2+b.hi/2, math.Inf(1)
 	}

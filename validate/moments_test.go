@@ -280,3 +280,23 @@ func BenchmarkDescribe(b *testing.B) {
 		run("onePass", func() { _ = onePass(single) })
 	}
 }
+
+// TestMomentsOfTheLargest: the mean of finite numbers is finite, whatever they are.
+func TestMomentsOfTheLargest(t *testing.T) {
+	t.Parallel()
+	const big = 1.7e308
+	xs := make([]float64, 3*4096)
+	for i := range xs {
+		if xs[i] = big; i < 4096 {
+			xs[i] = -big
+		}
+	}
+	var m Moments
+	for _, x := range []float64{big, -big, big, -big} {
+		m.Add(x)
+	}
+	for _, m := range []Moments{Describe(xs), m} {
+		require.False(t, math.IsNaN(m.Mean) || math.IsInf(m.Mean, 0), "%+v", m)
+		require.False(t, math.IsNaN(m.M2) || m.M2 < 0, "%+v", m)
+	}
+}

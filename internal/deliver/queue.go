@@ -33,7 +33,11 @@ func (q *Queue[T]) one(to func(T)) bool {
 		return false
 	}
 	event := q.events[0]
-	q.events = append(q.events[:0], q.events[1:]...)
+	var none T
+	q.events[0] = none // not to be kept
+	if q.events = q.events[1:]; len(q.events) == 0 {
+		q.events = nil
+	}
 	q.busy = true
 	q.mu.Unlock()
 	defer func() {

@@ -25,6 +25,19 @@ func TestOrder(t *testing.T) {
 	require.Equal(t, []int{1, 2, 11, 12}, got)
 }
 
+// TestMany: what waits is taken from the front, and not moved: else this would not end.
+func TestMany(t *testing.T) {
+	t.Parallel()
+	var q Queue[int]
+	const n = 1 << 20
+	for v := range n {
+		q.Add(v)
+	}
+	var sum int64
+	q.Deliver(func(v int) { sum += int64(v) })
+	require.Equal(t, int64(n)*(n-1)/2, sum)
+}
+
 func TestAbortedCallbackLosesOnlyItsEvent(t *testing.T) {
 	t.Parallel()
 	var q Queue[int]

@@ -44,6 +44,8 @@ type Limits struct {
 	Ratio   float64 // unpacked bytes per packed byte, beyond the first MiB: 200. Deflate reaches 1032.
 	Depth   int     // names in a path: 32
 	Name    int     // bytes of a path: 1024
+	// AnyName takes names as they are, and their case into account: for those who write no files.
+	AnyName bool
 }
 
 // freely is how much may be unpacked at any ratio, in bytes.
@@ -53,7 +55,7 @@ func (l Limits) normal() (Limits, error) {
 	if l.Entries < 0 || l.File < 0 || l.Total < 0 || !(l.Ratio >= 0) || l.Depth < 0 || l.Name < 0 {
 		return l, fmt.Errorf("archive: limits %+v, want none negative", l)
 	}
-	def := Limits{10_000, 16 << 30, 64 << 30, 200, 32, 1024}
+	def := Limits{10_000, 16 << 30, 64 << 30, 200, 32, 1024, false}
 	if l.Entries == 0 {
 		l.Entries = def.Entries
 	}
@@ -142,6 +144,13 @@ func newBook(l Limits) (*book, error) {
 func (b *book) enter(name string, dir bool) error {
 	if len(name) > b.limits.Name {
 		return fmt.Errorf("%w: a name of %d bytes, at most %d: %.64q", ErrLimit, len(name), b.limits.Name, name)
+	}
+	if b.limits.AnyName {
+		if _, twice := b.names[name]; twice {
+			return fmt.Errorf("%w: %.200q", ErrDuplicate, name)
+		}
+		b.names[name] = !dir
+		return nil
 	}
 	if err := CheckName(name); err != nil {
 		return err

@@ -314,6 +314,9 @@ func TestBadTar(t *testing.T) {
 	packed := gz(t, makeTar(t, item{name: "y", content: strings.Repeat("abc", 10000)}))
 	_, err := ExtractTar(bytes.NewReader(packed[:len(packed)/2]), root, Limits{})
 	require.ErrorIs(t, err, ErrFormat)
+	packed[len(packed)-6]++ // the checksum
+	_, err = ExtractTar(bytes.NewReader(packed), root, Limits{})
+	require.ErrorIs(t, err, ErrFormat)
 	sum, err := ExtractTar(bytes.NewReader(makeTar(t, item{name: "./"}, item{name: "./z", content: "z"})), root, Limits{})
 	require.NoError(t, err)
 	require.Equal(t, 1, sum.Files)

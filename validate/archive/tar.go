@@ -32,6 +32,12 @@ func ExtractTar(r io.Reader, root *os.Root, l Limits) (Summary, error) {
 	for t := tar.NewReader(r); ; {
 		h, err := t.Next()
 		if err == io.EOF {
+			if _, packed := r.(*entry); !packed {
+				return b.Summary, nil
+			}
+			if _, err := io.Copy(io.Discard, r); err != nil { // up to the checksum
+				return b.Summary, fmt.Errorf("%w: %w", ErrFormat, err)
+			}
 			return b.Summary, nil
 		}
 		if errors.Is(err, ErrLimit) {

@@ -2,7 +2,9 @@ package archive
 
 import (
 	"archive/zip"
+	"bytes"
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +25,9 @@ func CheckZip(r io.ReaderAt, size int64, l Limits) (Summary, error) {
 func checkZip(r io.ReaderAt, size int64, l Limits) (*book, *zip.Reader, error) {
 	b, err := newBook(l)
 	if err != nil {
+		return b, nil, err
+	}
+	if err := oneDirectory(r, size, b.limits.Entries); err != nil {
 		return b, nil, err
 	}
 	limited := &rationed{r: r, left: 1<<18 + int64(b.limits.Entries)*int64(512+b.limits.Name)}
@@ -79,6 +84,45 @@ func checkZip(r io.ReaderAt, size int64, l Limits) (*book, *zip.Reader, error) {
 	}
 	b.Bytes = int64(declared)
 	return b, z, nil
+}
+
+// oneDirectory refuses a file that some readers see another directory in: its end has to stand right behind it, both forms of the
+// end have to say the same (many readers believe the 64-bit one always, [zip.NewReader] where the other is full), and nothing
+// stands before the first byte or behind the last. It bounds the entries before [zip.NewReader] takes memory for them.
+func oneDirectory(r io.ReaderAt, size int64, entries int) error {
+	le := binary.LittleEndian
+	read := func(n, at int64) []byte {
+		p := make([]byte, n)
+		if _, err := r.ReadAt(p, at); err != nil && err != io.EOF {
+			return nil
+		}
+		return p
+	}
+	tail := read(min(size, 22+1<<16), max(0, size-22-1<<16))
+	i := bytes.LastIndex(tail, []byte("PK\x05\x06"))
+	if i < 0 || len(tail)-i < 22 {
+		return nil // zip.NewReader has a word for it
+	}
+	end, at := tail[i:], uint64(size-int64(len(tail)-i))
+	n, length, offset := uint64(le.Uint16(end[10:])), uint64(le.Uint32(end[12:])), uint64(le.Uint32(end[16:]))
+	ok := len(end) == 22+int(le.Uint16(end[20:]))
+	if at >= 76 {
+		if p := read(76, int64(at-76)); p != nil && string(p[56:60]) == "PK\x06\x07" {
+			at -= 76
+			same := func(narrow, full, wide uint64) bool { return narrow == wide || narrow == full }
+			n64, length64, offset64 := le.Uint64(p[32:]), le.Uint64(p[40:]), le.Uint64(p[48:])
+			ok = ok && string(p[:4]) == "PK\x06\x06" && le.Uint64(p[64:]) == at &&
+				same(n, 0xffff, n64) && same(length, 0xffffffff, length64) && same(offset, 0xffffffff, offset64)
+			n, length, offset = n64, length64, offset64
+		}
+	}
+	switch {
+	case n > uint64(entries):
+		return fmt.Errorf("%w: %d entries, at most %d", ErrLimit, n, entries)
+	case !ok || length > at || offset != at-length:
+		return fmt.Errorf("%w: a directory that does not end where the file does, or two of them", ErrFormat)
+	}
+	return nil
 }
 
 // rationed bounds how much is read of a directory, which is kept in memory: what it says of its own length may be a lie.

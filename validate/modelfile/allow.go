@@ -10,8 +10,8 @@ import (
 // everything else that finds further callables by name, and torch.storage._load_from_bytes, which loads another pickle.
 var allowed = []struct{ module, names string }{
 	{"collections", "OrderedDict Counter defaultdict deque"},
-	{"builtins", "set frozenset bytearray complex list dict tuple int float str bool slice range object"},
-	{"__builtin__", "set frozenset bytearray complex list dict tuple int float str bool slice xrange object unicode long"},
+	{"builtins", "set frozenset bytearray complex list dict tuple int float str bytes bool slice range object"},
+	{"__builtin__", "set frozenset bytearray complex list dict tuple int float str bytes bool slice xrange object unicode long"},
 	{"_codecs", "encode"},
 	{"datetime", "datetime date time timedelta timezone"},
 	{"numpy", "ndarray dtype"},

@@ -28,9 +28,9 @@ var ggufTypes = map[uint32]ggufType{
 }
 
 const (
-	maxGGUFText  = 16 << 20 // bytes of a string
-	maxGGUFCount = 1 << 17  // tensors, and keys
-	maxGGUFName  = 1024     // bytes of a name
+	maxGGUFText = 16 << 20 // bytes of a string
+	maxNames    = 1 << 17  // tensors, and keys
+	maxGGUFName = 1024     // bytes of a name
 )
 
 // ggufReader reads the header of a GGUF file (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
@@ -85,8 +85,8 @@ func (g *ggufReader) read() error {
 		return fmt.Errorf("version %d", v)
 	}
 	tensors, keys := g.word(8), g.word(8)
-	if g.err == nil && (tensors > maxGGUFCount || keys > maxGGUFCount) {
-		return fmt.Errorf("%d tensors and %d keys, at most %d", tensors, keys, maxGGUFCount)
+	if g.err == nil && (tensors > maxNames || keys > maxNames) {
+		return fmt.Errorf("%d tensors and %d keys, at most %d", tensors, keys, maxNames)
 	}
 	align := uint64(32)
 	names := map[string]bool{}

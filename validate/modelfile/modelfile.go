@@ -13,6 +13,7 @@ package modelfile
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/surefoot-ml/surefoot/validate"
 	"github.com/surefoot-ml/surefoot/validate/archive"
@@ -120,7 +122,7 @@ func (r *Report) Err() error {
 // InspectFile inspects a regular file. The error is that of opening or reading it; what is wrong with its content is in the
 // report.
 func InspectFile(name string, opts Options) (Report, error) {
-	f, err := os.Open(name)
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // which does not wait for the writer of a pipe
 	if err != nil {
 		return Report{}, fmt.Errorf("modelfile: %w", err)
 	}
@@ -254,8 +256,32 @@ func (in *inspection) sniff() {
 		in.report.Format = Safetensors
 		in.safetensors()
 	default:
+		if in.tar() { // torch.load tries it first
+			in.problem("format", CodeUnknown, "a tar file", "a format that is known")
+		}
 		in.pickles("", section())
 	}
+}
+
+// tar reports whether a reader of tar files may take the file for one: the sum of the first block is in its place.
+func (in *inspection) tar() bool {
+	var b [512]byte
+	if _, err := in.r.ReadAt(b[:], 0); err != nil {
+		return false
+	}
+	sum, signed := 256, 256 // the field itself counts as spaces
+	for i, c := range b {
+		if i < 148 || i >= 156 {
+			sum, signed = sum+int(c), signed+int(int8(c))
+		}
+	}
+	field := b[148:156]
+	if field[0] == 0x80 || field[0] == 0xff { // a number in binary
+		return int(binary.BigEndian.Uint32(field[4:])) == sum || int(binary.BigEndian.Uint32(field[4:])) == signed
+	}
+	text, _, _ := bytes.Cut(field, []byte{0})
+	n, err := strconv.ParseInt(strings.TrimLeft(strings.NewReplacer(" ", "", "\t", "", "_", "", "+", "", "o", "", "O", "").Replace(string(text)), "0"), 8, 64)
+	return err == nil && (int(n) == sum || int(n) == signed)
 }
 
 // tensor counts an array.

@@ -57,7 +57,7 @@ type effect struct {
 
 // effects of the opcodes that need no code of their own (Python's pickletools has the list).
 var effects = map[byte]effect{
-	'0': {removes: 1}, '1': {toMark: true}, 'N': {adds: true}, 0x88: {adds: true}, 0x89: {adds: true},
+	'1': {toMark: true}, 'N': {adds: true}, 0x88: {adds: true}, 0x89: {adds: true},
 	'F': {arg: line, adds: true}, 'I': {arg: line, adds: true}, 'L': {arg: line, adds: true},
 	'J': {arg: fixed, n: 4, adds: true}, 'K': {arg: fixed, n: 1, adds: true}, 'M': {arg: fixed, n: 2, adds: true}, 'G': {arg: fixed, n: 8, adds: true},
 	0x8a: {arg: counted, n: 1, adds: true}, 0x8b: {arg: counted, n: 4, adds: true},
@@ -127,7 +127,7 @@ func (in *inspection) pickles(path string, r io.Reader) {
 			return
 		}
 		if !legacy && next[0] != 0x80 {
-			in.warn(p.at(), CodeTrailing, "", "the end of the file")
+			in.problem(p.at(), CodeTrailing, "", "the end of the file")
 			return
 		}
 	}
@@ -190,6 +190,11 @@ func (p *pickler) step(op byte) error {
 		if arg[0] > 5 {
 			return fmt.Errorf("protocol %d", arg[0])
 		}
+	case '0': // POP, of a mark too
+		if len(p.stack) == 0 {
+			return errors.New("a value is missing")
+		}
+		p.stack = p.stack[:len(p.stack)-1]
 	case '(':
 		p.push(value{kind: mark})
 	case '2': // DUP

@@ -103,6 +103,9 @@ func (h *safeHeader) object(f func(key string) error) error {
 		if names[key] {
 			h.in.problem("header", CodeDuplicate, shown(key), "a name that is there once")
 		}
+		if len(names) == maxNames {
+			return fmt.Errorf("more than %d names", maxNames)
+		}
 		names[key] = true
 		if err := f(key); err != nil {
 			return err

@@ -2,8 +2,10 @@ package modelfile
 
 import (
 	stdzip "archive/zip"
+	"bufio"
 	"errors"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/surefoot-ml/surefoot/validate/archive"
@@ -11,16 +13,22 @@ import (
 
 // zip judges what torch.save or numpy.savez wrote.
 func (in *inspection) zip() {
-	files, err := archive.OpenZip(in.r, in.size, in.opts.Archive)
+	limits := in.opts.Archive
+	limits.AnyName = true // an array may be called aux, W beside w, or dense/kernel:0
+	files, err := archive.OpenZip(in.r, in.size, limits)
+	isArray := func(f *stdzip.File) bool { return strings.HasSuffix(f.Name, ".npy") }
+	if err == nil && !slices.ContainsFunc(files, isArray) {
+		_, err = archive.CheckZip(in.r, in.size, in.opts.Archive)
+	}
 	if err != nil {
 		in.problem("archive", archiveCode(err), shown(err.Error()), "a zip file that is safe to read")
 		return
 	}
 	for _, f := range files {
-		switch {
-		case path.Base(f.Name) == "data.pkl":
+		switch name := strings.ToLower(f.Name); { // torch finds its entries in any case
+		case path.Base(name) == "data.pkl":
 			in.report.Format = Torch
-		case strings.HasSuffix(f.Name, ".npy") && in.report.Format == Unknown:
+		case strings.HasSuffix(name, ".npy") && in.report.Format == Unknown:
 			in.report.Format = NPZ
 		}
 	}
@@ -44,8 +52,9 @@ func archiveCode(err error) string {
 
 func (in *inspection) entry(f *stdzip.File) {
 	name := shown(f.Name)
-	base, ext := path.Base(f.Name), path.Ext(f.Name)
-	_, inner, _ := strings.Cut(f.Name, "/")
+	lower := strings.ToLower(f.Name)
+	ext := path.Ext(lower)
+	_, inner, _ := strings.Cut(lower, "/")
 	isCode := strings.HasPrefix(inner, "code/") || ext == ".py"
 	switch {
 	case strings.HasSuffix(f.Name, "/"):
@@ -61,17 +70,19 @@ func (in *inspection) entry(f *stdzip.File) {
 	}
 	defer r.Close()
 	before := in.found
+	content := bufio.NewReaderSize(r, 4096)
+	head, _ := content.Peek(6)
 	switch {
-	case ext == ".pkl" || ext == ".pickle" || base == "data.pkl":
-		in.pickles(f.Name, r)
-	case ext == ".npy":
-		in.npy(f.Name, r, int64(f.UncompressedSize64))
+	case ext == ".pkl" || ext == ".pickle":
+		in.pickles(f.Name, content)
+	case ext == ".npy" || string(head) == "\x93NUMPY": // numpy looks at the content alone
+		in.npy(f.Name, content, int64(f.UncompressedSize64))
 	default: // bytes of a storage
 		return
 	}
 	if in.found == before {
 		var rest [1]byte
-		if _, err := r.Read(rest[:]); err != nil && archiveCode(err) == CodeLimit {
+		if _, err := content.Read(rest[:]); err != nil && archiveCode(err) == CodeLimit {
 			in.problem(name, CodeLimit, shown(err.Error()), "within the limits")
 		}
 	}

@@ -9,6 +9,8 @@ package pii
 import (
 	"net/netip"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/surefoot-ml/surefoot/internal/checkdigit"
 )
@@ -43,12 +45,12 @@ func Find(text string, found func(Match) bool) {
 		case c == '@':
 			m = email(text, i)
 		case isDigit(c) || c == '+':
-			if i > 0 && (isWord(text[i-1]) || i > 1 && text[i-1] == '.' && isDigit(text[i-2])) {
+			if i > 0 && (follows(text, i) || i > 1 && text[i-1] == '.' && isDigit(text[i-2])) {
 				i = run(text, i+1)
 				continue
 			}
 			m = numeral(text, i)
-		case isUpper(c) && (i == 0 || !isWord(text[i-1])):
+		case isUpper(c) && !follows(text, i):
 			m = iban(text, i)
 		case c == ':' && i+1 < len(text):
 			m = ipv6(text, i)
@@ -102,6 +104,26 @@ func isLetter(c byte) bool {
 }
 func isWord(c byte) bool { return isDigit(c) || isLetter(c) || c == '_' || c >= 0x80 }
 
+// follows and precedes report whether a letter or digit stands before i, or at i: quotation marks, dashes and the like of
+// Unicode do not belong to a word.
+func follows(text string, i int) bool {
+	if i == 0 || text[i-1] < utf8.RuneSelf {
+		return i > 0 && isWord(text[i-1])
+	}
+	r, _ := utf8.DecodeLastRuneInString(text[:i])
+	return joins(r)
+}
+
+func precedes(text string, i int) bool {
+	if i == len(text) || text[i] < utf8.RuneSelf {
+		return i < len(text) && isWord(text[i])
+	}
+	r, _ := utf8.DecodeRuneInString(text[i:])
+	return joins(r)
+}
+
+func joins(r rune) bool { return !unicode.IsPunct(r) && !unicode.IsSpace(r) && !unicode.IsSymbol(r) }
+
 // run returns the end of the word that i is in.
 func run(text string, i int) int {
 	for i < len(text) && isWord(text[i]) {
@@ -144,7 +166,7 @@ func email(text string, at int) Match {
 		break
 	}
 	last := text[label:end]
-	if labels == 0 || len(last) < 2 || len(last) > 63 || letters != len(last) || end < len(text) && (text[end] == '@' || text[end] >= 0x80) {
+	if labels == 0 || len(last) < 2 || len(last) > 63 || letters != len(last) || end < len(text) && (text[end] == '@' || text[end] >= 0x80 && precedes(text, end)) {
 		return Match{}
 	}
 	return Match{Kind: Email, Start: start, End: end, Sure: true}
@@ -156,6 +178,7 @@ type group struct {
 	n          int
 	end        int
 	separators [23]byte // after each digit, 0 for none
+	ends       [24]int  // of each digit
 }
 
 // gather reads digits that stand together or apart by a single space, hyphen, dot or bracket.
@@ -171,6 +194,7 @@ func gather(text string, i int) (g group) {
 			g.digits[g.n] = c - '0'
 			g.n++
 			g.end = i + 1
+			g.ends[g.n-1] = g.end
 			continue
 		}
 		if g.n == 0 || g.n > len(g.separators) || strings.IndexByte(" -.()/", c) < 0 {
@@ -192,8 +216,10 @@ func numeral(text string, i int) Match {
 		if i+1 >= len(text) || text[i+1] < '1' || text[i+1] > '9' {
 			return Match{}
 		}
-		if g := gather(text, i+1); g.n >= 8 && g.n <= 15 && (g.end == len(text) || !isWord(text[g.end])) {
-			return Match{Kind: Phone, Start: i, End: g.end, Sure: true}
+		for g := gather(text, i+1); g.n >= 8; g.shorten() {
+			if g.n <= 15 && !precedes(text, g.end) {
+				return Match{Kind: Phone, Start: i, End: g.end, Sure: true}
+			}
 		}
 		return Match{}
 	}
@@ -201,20 +227,43 @@ func numeral(text string, i int) Match {
 		return m
 	}
 	g := gather(text, i)
-	skip := Match{} // the numeral as a whole is nothing
-	if g.end < len(text) && isWord(text[g.end]) {
+	m := g.judge(text, i, true)
+	for m.End == 0 && g.n > 9 { // what follows behind a space may be another number
+		g.shorten()
+		m = g.judge(text, i, false)
+	}
+	return m
+}
+
+// shorten leaves out what stands behind the last space.
+func (g *group) shorten() {
+	n := min(g.n, len(g.digits)) - 1
+	for n > 0 && g.separators[n-1] != ' ' {
+		n--
+	}
+	g.n = n
+	if n > 0 {
+		g.end = g.ends[n-1]
+		g.separators[n-1] = 0
+	}
+}
+
+// judge tells what the digits of a group are as a whole.
+func (g *group) judge(text string, i int, whole bool) Match {
+	skip := Match{}
+	if precedes(text, g.end) {
 		return skip
 	}
 	switch {
-	case g.n == 9 && ssnForm(&g) && ssnAreas(&g):
+	case g.n == 9 && ssnForm(g) && ssnAreas(g):
 		hyphens := g.separators[2] == '-'
 		near := nearby(text, i, "ssn", "social security", "soc sec")
 		if hyphens || near {
 			return Match{Kind: SSN, Start: i, End: g.end, Sure: near || hyphens}
 		}
-	case g.n <= 19 && checkdigit.Card(g.digits[:g.n]) && evenly(&g):
-		return Match{Kind: Card, Start: i, End: g.end, Sure: spaced(&g) || nearby(text, i, "card", "visa", "mastercard", "amex", "credit", "debit", "payment")}
-	case g.n >= 7 && g.n <= 12 && nearby(text, i, "phone", "call", "tel", "mobile", "fax", "whatsapp", "cell"):
+	case g.n <= 19 && checkdigit.Card(g.digits[:g.n]) && evenly(g):
+		return Match{Kind: Card, Start: i, End: g.end, Sure: spaced(g) || nearby(text, i, "card", "visa", "mastercard", "amex", "credit", "debit", "payment")}
+	case whole && g.n >= 7 && g.n <= 12 && nearby(text, i, "phone", "call", "tel", "mobile", "fax", "whatsapp", "cell"):
 		return Match{Kind: Phone, Start: i, End: g.end, Sure: true}
 	}
 	return skip
@@ -225,7 +274,8 @@ func nearby(text string, i int, words ...string) bool {
 	before := text[max(0, i-32):i]
 	for _, w := range words {
 		for at := 0; at+len(w) <= len(before); at++ {
-			if strings.EqualFold(before[at:at+len(w)], w) && (at == 0 || !isWord(before[at-1])) {
+			end := at + len(w)
+			if strings.EqualFold(before[at:end], w) && (at == 0 || !isWord(before[at-1])) && (end == len(before) || !isLetter(before[end])) {
 				return true
 			}
 		}
@@ -291,7 +341,7 @@ func iban(text string, i int) Match {
 			continue
 		}
 		if !isDigit(c) && !isUpper(c) {
-			if isWord(c) {
+			if precedes(text, j) {
 				return Match{}
 			}
 			break
@@ -302,7 +352,7 @@ func iban(text string, i int) Match {
 		word[n] = c
 		n++
 		end = j + 1
-		if (j+1 == len(text) || !isWord(text[j+1])) && checkdigit.IBAN(word[:n]) {
+		if !precedes(text, j+1) && checkdigit.IBAN(word[:n]) {
 			return Match{Kind: IBAN, Start: i, End: end, Sure: true}
 		}
 	}
@@ -318,7 +368,7 @@ func ipv4(text string, i int) Match {
 		}
 		end++
 	}
-	if dots != 3 || end-i > 15 || end < len(text) && isWord(text[end]) {
+	if dots != 3 || end-i > 15 || precedes(text, end) {
 		return Match{}
 	}
 	a, err := netip.ParseAddr(text[i:end])

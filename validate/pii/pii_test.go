@@ -57,6 +57,11 @@ func TestFind(t *testing.T) {
 		{"2026-11-23 02:44:10, 3.14159265358979, 1e10, 0x4111111111111111", nil},
 		{"a@b.com 8.8.8.8 +4930901820", []string{"email a@b.com", "ip 8.8.8.8", "phone +4930901820"}},
 		{"+49 30 901820@x.com", []string{"phone +49 30 901820"}},
+		{"visited from 93.184.216.34", []string{"ip 93.184.216.34"}}, {"tell 20251123", nil}, {"telemetry 1700000000", nil}, {"cells: 1234567", nil},
+		{"\u201cjoe@example.org\u201d", []string{"email joe@example.org"}}, {"joe@example.org\u2014yes", []string{"email joe@example.org"}}, {"\u201c536-22-8145\u201d", []string{"ssn 536-22-8145"}},
+		{"\u00a0+4930901820\u00a0", []string{"phone +4930901820"}}, {"visa\uff1a4111111111111111", []string{"card 4111111111111111"}},
+		{"4111 1111 1111 1111 12/26 123", []string{"card 4111 1111 1111 1111"}}, {"visa 4111111111111111 100.00", []string{"card 4111111111111111"}}, {"536-22-8145 1990", []string{"ssn 536-22-8145"}},
+		{"+1 415 555 2671 2024-01-01", []string{"phone +1 415 555 2671"}},
 		{"", nil}, {"@", nil}, {"+", nil}, {":", nil}, {"::", nil}, {"1", nil}, {"A", nil},
 	} {
 		require.Equal(t, tt.want, sure(tt.text), "%q", tt.text)

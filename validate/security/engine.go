@@ -4,8 +4,8 @@
 // For most uses: give [New] the rules and what the actions call, tell the [Engine] of every event, requests included, with
 // [Engine.Observe], and ask [Engine.Allow] before serving a subject.
 //
-// The memory is bounded whatever the subjects are: it holds Config.Subjects of them, and forgets first those who were not
-// heard of for longest, and those under a sanction last.
+// Callbacks must be quick: decisions wait for them in memory, in the goroutine of some Observe. Else the memory is bounded: it holds Config.Subjects of them, and forgets first those who were not
+// heard of for longest, and those under a sanction last, as far as a look at 64 of them tells.
 package security
 
 import (
@@ -198,6 +198,7 @@ func (e *Engine) observe(ev Event, now time.Time) (strongest Decision) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.stats.Events++
+	ev.Severity = min(max(ev.Severity, 0), Critical)
 	s := e.subject(keyOf(ev.Subject), now)
 	for i := range e.rules {
 		r := &e.rules[i]

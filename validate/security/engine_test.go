@@ -387,3 +387,10 @@ func BenchmarkObserve(b *testing.B) {
 		_ = e.Allow("203.0.113.7")
 	}
 }
+
+// TestSeveritiesOutside: an event cannot get around the rules by a severity that there is not.
+func TestSeveritiesOutside(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, Config{Rules: []Rule{{Name: "any", Kinds: []string{"sql"}, Severity: High, Action: Block}}})
+	require.NotZero(t, e.Observe(Event{Subject: "a", Kind: "sql", Severity: -1}).Action)
+}

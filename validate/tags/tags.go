@@ -69,7 +69,7 @@ func (a *Adapter) Check(c *validate.Check, s any) (err error) {
 		return fmt.Errorf("tags: %T: %w", s, err)
 	}
 	for _, f := range found {
-		_, path, _ := strings.Cut(f.Namespace(), ".") // without the name of the type
+		path := behind(v.Type(), f.Namespace())
 		if bad[path] {
 			continue
 		}
@@ -77,7 +77,7 @@ func (a *Adapter) Check(c *validate.Check, s any) (err error) {
 		if f.Param() != "" {
 			p.Limit += "=" + f.Param()
 		}
-		if _, goPath, _ := strings.Cut(f.StructNamespace(), "."); isSecret(v.Type(), goPath) {
+		if isSecret(v, behind(v.Type(), f.StructNamespace())) {
 			p.Value = "[redacted]"
 		}
 		c.Add(p)
@@ -107,25 +107,43 @@ func show(v any) string {
 	return "" // whatever else it is may hold a secret
 }
 
+// behind returns a path without the name of the type, which may have dots itself.
+func behind(t reflect.Type, path string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(path, t.Name()), ".")
+}
+
 // isSecret follows the path of a field by its names in Go, such as Layers[2].Key, and reports whether it or what it is
-// in is tagged as a secret.
-func isSecret(t reflect.Type, path string) bool {
-	for name := range strings.SplitSeq(path, ".") {
-		name, _, _ = strings.Cut(name, "[")
+// in is tagged as a secret. What cannot be followed is taken for one: the keys of maps are free text, and an interface holds
+// any type.
+func isSecret(v reflect.Value, path string) bool {
+	t := v.Type()
+	for path != "" {
 		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Array || t.Kind() == reflect.Map {
 			t = t.Elem()
 		}
 		if t.Kind() != reflect.Struct {
-			return false
-		}
-		f, ok := t.FieldByName(name)
-		if !ok {
-			return false
-		}
-		if f.Tag.Get("secret") == "true" {
 			return true
 		}
-		t = f.Type
+		end := strings.IndexAny(path+".", ".[")
+		f, ok := t.FieldByName(path[:end])
+		if !ok || f.Tag.Get("secret") == "true" {
+			return true
+		}
+		t, path = f.Type, path[end:]
+		for e := f.Type; strings.HasPrefix(path, "["); e = e.Elem() {
+			for e.Kind() == reflect.Pointer {
+				e = e.Elem()
+			}
+			cut := strings.IndexByte(path, ']')
+			if e.Kind() == reflect.Map && strings.ContainsAny(path[1:], "[.") && strings.Count(path, "]") > 1 || cut < 0 {
+				return true // a key that might hold anything
+			}
+			if e.Kind() != reflect.Map && e.Kind() != reflect.Slice && e.Kind() != reflect.Array {
+				return true
+			}
+			path = path[cut+1:]
+		}
+		path = strings.TrimPrefix(path, ".")
 	}
 	return false
 }
@@ -152,10 +170,14 @@ func finite(v reflect.Value, path string, depth int, bad func(path string, x flo
 		for i := range v.Len() {
 			finite(v.Index(i), path+"["+strconv.Itoa(i)+"]", depth+1, bad)
 		}
+	case reflect.Map:
+		for it := v.MapRange(); it.Next(); {
+			finite(it.Value(), path+"["+fmt.Sprint(it.Key())+"]", depth+1, bad)
+		}
 	case reflect.Struct:
 		for i := range v.NumField() {
 			f := v.Type().Field(i)
-			if !f.IsExported() {
+			if !f.IsExported() && !f.Anonymous {
 				continue
 			}
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")

@@ -71,6 +71,46 @@ func TestCheck(t *testing.T) {
 	require.NotEmpty(t, check(t, ring))
 }
 
+type item struct {
+	Key string `json:"key" secret:"true" validate:"len=4"`
+}
+
+type boxed[T any] struct {
+	In T `json:"in" validate:"required"`
+}
+
+type base struct {
+	Rate float64 `json:"rate" validate:"min=0"`
+}
+
+// TestNothingSlipsThrough: secrets behind keys with dots, interfaces and generic types, and numbers in maps and embedded structs.
+func TestNothingSlipsThrough(t *testing.T) {
+	t.Parallel()
+	secret := item{Key: "hunter2"}
+	for name, s := range map[string]any{
+		"map": struct {
+			Items map[string]item `json:"items" validate:"dive"`
+		}{map[string]item{"a.b": secret, "c": secret}},
+		"interface": struct {
+			In any `json:"in" validate:"required"`
+		}{secret},
+		"generic": boxed[item]{secret},
+		"nested":  boxed[boxed[item]]{boxed[item]{secret}},
+	} {
+		text := check(t, s)
+		require.NotContains(t, text, "hunter2", name)
+		require.Contains(t, text, "[redacted]", name)
+	}
+	for name, s := range map[string]any{
+		"map": struct {
+			M map[string]float64 `json:"m"`
+		}{map[string]float64{"x": math.NaN()}},
+		"embedded": struct{ base }{base{math.Inf(1)}},
+	} {
+		require.Contains(t, check(t, s), "must be finite", name)
+	}
+}
+
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	a := New()
