@@ -45,6 +45,7 @@ func FuzzScanner(f *testing.F) {
 	for _, text := range fixtureHost() {
 		f.Add([]byte(text))
 	}
+	f.Add([]byte("0000.0000000000008"))
 	f.Add([]byte("18446744073709551616 18446744073709551615\t-1 1.5 ..\n\n  \n0"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		for _, b := range text {
