@@ -40,7 +40,7 @@ func dataLines(n int) []byte {
 // BenchmarkValidateJSONL decodes and checks label, score, shape and finiteness of each record. Ours checks UTF-8, duplicate keys
 // and exact numbers besides, and keeps moments, quantiles, distinct counts and classes of every column.
 func BenchmarkValidateJSONL(b *testing.B) {
-	text := dataLines(3000)
+	text := dataLines(20_000)
 	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
 	run := func(name string, f func(b *testing.B)) {
 		b.Run(name, func(b *testing.B) {

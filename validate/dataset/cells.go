@@ -1,5 +1,10 @@
 package dataset
 
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
 // cell is one value of a row that is being read.
 type cell struct {
 	name       text
@@ -161,6 +166,10 @@ func decimal(data []byte, i int) (x float64, end int) {
 	}
 	i++
 	point := i
+	if v, n := digits8(data, i); n > 0 {
+		mantissa = mantissa*uint64(power10[n]) + v
+		i += n
+	}
 	for i < len(data) && data[i]-'0' <= 9 {
 		mantissa = mantissa*10 + uint64(data[i]-'0')
 		i++
@@ -173,6 +182,22 @@ func decimal(data []byte, i int) (x float64, end int) {
 		x = -x
 	}
 	return x, i
+}
+
+// digits8 reads up to eight digits at once, where eight bytes are left.
+func digits8(data []byte, i int) (v uint64, n int) {
+	if i+8 > len(data) {
+		return 0, 0
+	}
+	d := binary.LittleEndian.Uint64(data[i:]) ^ ones*'0' // digits become 0 to 9, and all else more
+	n = bits.TrailingZeros64((d+ones*(0x80-10)|d)&highs) / 8
+	if n == 0 {
+		return 0, 0
+	}
+	d <<= 64 - 8*n // zeros before the first digit
+	d = d*10 + d>>8
+	const twos = 0x000000ff000000ff
+	return (d&twos*(100+1000000<<32) + d>>16&twos*(1+10000<<32)) >> 32, n
 }
 
 // numberAt returns the text of the k-th number of a list that was read before, for a message.

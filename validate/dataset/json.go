@@ -66,16 +66,28 @@ const (
 	highs = 0x8080808080808080
 )
 
+// special marks the bytes of eight that end ordinary characters of a string, in their high bits. A byte below its subtrahend borrows
+// into its high bit; one beyond ASCII is left out by the last term. A borrow from the byte before can mark a byte wrongly, but
+// only above one that is marked rightly.
+func special(x uint64) uint64 {
+	return ((x - ones*0x20) | (x ^ ones*'"' - ones) | (x ^ ones*'\\' - ones)) &^ x & highs
+}
+
 // plain returns how many bytes from i on are ordinary characters of a string: no quote, backslash or control. It ors the
 // bytes into seen, whose high bits tell whether there is anything beyond ASCII.
 func (c *cursor) plain(i int) (end int, seen uint64) {
 	data := c.data
+	for i+16 <= len(data) { // two at a time, as long as both are plain
+		x, y := binary.LittleEndian.Uint64(data[i:]), binary.LittleEndian.Uint64(data[i+8:])
+		if special(x)|special(y) != 0 {
+			break
+		}
+		seen |= x | y
+		i += 16
+	}
 	for i+8 <= len(data) {
 		x := binary.LittleEndian.Uint64(data[i:])
-		// A byte below its subtrahend borrows into its high bit; one beyond ASCII is left out by the last term. A borrow from
-		// the byte before can mark a byte wrongly, but only above one that is marked rightly.
-		stop := (x - ones*0x20) | (x ^ ones*'"' - ones) | (x ^ ones*'\\' - ones)
-		if stop&^x&highs != 0 {
+		if special(x) != 0 {
 			break
 		}
 		seen |= x

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -144,4 +145,29 @@ func FuzzJSON(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(checkAgainstStd)
+}
+
+// TestDigits8: eight digits at once are what they are one by one, whatever stands behind them.
+func TestDigits8(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(8, 8))
+	for range 200_000 {
+		data := make([]byte, 8+r.IntN(4))
+		for i := range data {
+			if data[i] = '0' + byte(r.IntN(10)); r.IntN(6) == 0 {
+				data[i] = byte(r.IntN(256))
+			}
+		}
+		var want uint64
+		n := 0
+		for n < 8 && data[n] >= '0' && data[n] <= '9' {
+			want = want*10 + uint64(data[n]-'0')
+			n++
+		}
+		v, got := digits8(data, 0)
+		require.Equal(t, n, got, "%q", data)
+		require.Equal(t, want, v, "%q", data)
+	}
+	_, n := digits8([]byte("1234567"), 0)
+	require.Zero(t, n)
 }
