@@ -18,9 +18,9 @@ const RelativeError = 1.0 / (2 * pageSize)
 // of two in use, 4 MiB if all numbers of a float64 are. The zero Quantiles is empty and ready for use. It is not safe for
 // concurrent use.
 type Quantiles struct {
-	positive, negative half // by magnitude; zeros of either sign are positive
-	n                  uint64
-	min, max           float64
+	halves   [2]half // positive and negative, by magnitude; zeros of either sign are positive
+	n        uint64
+	min, max float64
 }
 
 // half is the buckets of one sign, in pages of one binary exponent.
@@ -73,12 +73,9 @@ func (q *Quantiles) Add(x float64) bool {
 	} else if x > q.max {
 		q.max = x
 	}
-	h := &q.positive
 	bits := math.Float64bits(x)
-	if x < 0 {
-		h, bits = &q.negative, bits&^(1<<63)
-	}
-	bits &^= 1 << 63 // -0
+	h := q.half(bits)
+	bits &^= 1 << 63
 	h.page(int(bits >> 52))[bits>>(52-digits)&(pageSize-1)]++
 	return true
 }
@@ -100,11 +97,9 @@ func (q *Quantiles) AddAll(xs []float64) (counted int) {
 		if x > high {
 			high = x
 		}
-		h := &q.positive
-		if x < 0 {
-			h = &q.negative
-		}
-		bits := math.Float64bits(x) &^ (1 << 63)
+		bits := math.Float64bits(x)
+		h := q.half(bits)
+		bits &^= 1 << 63
 		var page *[pageSize]uint64
 		if i := uint(bits>>52) - uint(h.first); i < uint(len(h.pages)) {
 			page = h.pages[i]
@@ -121,6 +116,14 @@ func (q *Quantiles) AddAll(xs []float64) (counted int) {
 	return counted
 }
 
+// half is the half of a number, by its sign and without a branch: which sign comes next is hard to guess for a processor.
+func (q *Quantiles) half(bits uint64) *half {
+	if bits == 1<<63 { // -0
+		bits = 0
+	}
+	return &q.halves[bits>>63]
+}
+
 // Merge adds what o holds.
 func (q *Quantiles) Merge(o *Quantiles) {
 	switch {
@@ -132,8 +135,9 @@ func (q *Quantiles) Merge(o *Quantiles) {
 		q.min, q.max = min(q.min, o.min), max(q.max, o.max)
 	}
 	q.n += o.n
-	q.positive.merge(&o.positive)
-	q.negative.merge(&o.negative)
+	for i := range q.halves {
+		q.halves[i].merge(&o.halves[i])
+	}
 }
 
 // N returns how many numbers were added.
@@ -157,20 +161,21 @@ func (q *Quantiles) Buckets() iter.Seq[Bucket] {
 		edge := func(exponent, j int) float64 {
 			return math.Float64frombits(uint64(exponent)<<52 + uint64(j)<<(52-digits))
 		}
-		for i := len(q.negative.pages) - 1; i >= 0; i-- {
-			for j := pageSize - 1; q.negative.pages[i] != nil && j >= 0; j-- {
-				if n := q.negative.pages[i][j]; n > 0 {
-					exponent := q.negative.first + i
+		positive, negative := &q.halves[0], &q.halves[1]
+		for i := len(negative.pages) - 1; i >= 0; i-- {
+			for j := pageSize - 1; negative.pages[i] != nil && j >= 0; j-- {
+				if n := negative.pages[i][j]; n > 0 {
+					exponent := negative.first + i
 					if !yield(Bucket{-edge(exponent, j+1), -edge(exponent, j), n}) {
 						return
 					}
 				}
 			}
 		}
-		for i, page := range q.positive.pages {
+		for i, page := range positive.pages {
 			for j := 0; page != nil && j < pageSize; j++ {
 				if page[j] > 0 {
-					exponent := q.positive.first + i
+					exponent := positive.first + i
 					if !yield(Bucket{edge(exponent, j), edge(exponent, j+1), page[j]}) {
 						return
 					}
