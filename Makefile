@@ -1,6 +1,7 @@
 # The two commands: `make demo` runs the main job, `make test` passes all tests. Both need Go alone.
 GO       ?= go
 FUZZTIME ?= 10s
+SMALLER  ?= 10x
 COUNT    ?= 6
 BENCHTIME ?= 100ms
 BIN      := .bin
@@ -24,7 +25,7 @@ race: ## all tests under the race detector (needs a C compiler)
 	$(GO) test -race ./... ./examples/...
 
 fuzz: ## every fuzz target for FUZZTIME
-	GO="$(GO)" ./.ci/fuzz $(FUZZTIME)
+	GO="$(GO)" ./.ci/fuzz $(FUZZTIME) $(SMALLER)
 
 bench: ## the table with peers: ours, other libraries and hand-written code in one run
 	@mkdir -p $(BIN)

@@ -195,6 +195,9 @@ func (m *ManifestReader) each(yield func(Batch, error) bool) error {
 			b.Run = string(fixed[:n])
 		}
 		b.Number, b.Time = number, time.Unix(0, at).UTC()
+		if _, ok := nanoseconds(b.Time); !ok {
+			return invalid("batch's time", b.Time, "a year from 1970 to 2261")
+		}
 		if err := m.get(room[:16*count]); err != nil {
 			return damaged("manifest", err)
 		}
