@@ -38,7 +38,12 @@ func (p URLPolicy) Control(network, address string, _ syscall.RawConn) error {
 
 // address judges where a connection would go, at the end of the ways from IPv6 to IPv4.
 func (p URLPolicy) address(a netip.Addr) error {
-	for _, to := range []netip.Addr{a.WithZone("").Unmap(), translated(a.WithZone(""))} {
+	via := translated(a.WithZone(""))
+	if a = a.WithZone("").Unmap(); a.Is6() && !via.IsValid() && !netip.MustParsePrefix("2000::/3").Contains(a) &&
+		!slices.ContainsFunc(p.Networks, func(n netip.Prefix) bool { return n.Contains(a) }) {
+		return refuse(ErrAddress, "address", a.String(), "be of the public network") // RFC 4291, 2.4: all of it so far
+	}
+	for _, to := range []netip.Addr{a, via} {
 		if !to.IsValid() || slices.ContainsFunc(p.Networks, func(n netip.Prefix) bool { return n.Contains(to) }) {
 			continue
 		}
@@ -65,6 +70,9 @@ func translated(a netip.Addr) netip.Addr {
 func (p URLPolicy) Redirect(req *http.Request, via []*http.Request) error {
 	if len(via) >= 10 {
 		return refuse(ErrUnlisted, "redirect", shownURL(req.URL.String()), "be one of at most 10")
+	}
+	if len(via) > 0 && via[len(via)-1].URL.Scheme == "https" && req.URL.Scheme != "https" { // its Authorization would go in the clear
+		return refuse(ErrUnlisted, "redirect", req.URL.Scheme, "stay with https")
 	}
 	_, err := p.Check(req.URL.String())
 	return err
@@ -94,7 +102,11 @@ type checked struct {
 }
 
 func (c checked) RoundTrip(req *http.Request) (*http.Response, error) {
-	if _, err := c.policy.Check(req.URL.String()); err != nil {
+	_, err := c.policy.Check(req.URL.String())
+	if err == nil && req.URL.Opaque != "" { // that is what was judged, and not the host that is dialled
+		err = refuse(ErrText, "URL", shownURL(req.URL.String()), "have no opaque part")
+	}
+	if err != nil {
 		if req.Body != nil {
 			_ = req.Body.Close()
 		}

@@ -12,7 +12,7 @@ import (
 var htmlEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;", "`", "&#96;", "\x00", "\ufffd")
 
 // HTML returns the text as it is written in a page, between tags or in the value of an attribute within quotes (WHATWG HTML, 13.2.5).
-// It is not for attributes that are code or addresses (onclick, style, href: see [HTMLAddress]), nor for the content of script and style
+// It is not for attributes that are code or addresses (onclick, style, srcdoc, href: see [HTMLAddress]), nor for the content of script and style
 // elements (see [Script]). NUL becomes U+FFFD, which is what a browser makes of it. The page must declare UTF-8: in ISO-2022-JP, which a browser may guess,
 // an escape in the text turns the tags after it into characters.
 func HTML(text string) string {

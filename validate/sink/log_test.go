@@ -70,6 +70,7 @@ func FuzzTexts(f *testing.F) {
 	for _, s := range ownTexts {
 		f.Add(s)
 	}
+	f.Add("a%2fb/../%2e%2e/x")
 	f.Fuzz(func(t *testing.T, s string) {
 		checkLine(t, s)
 		harmless(t, s)

@@ -3,6 +3,7 @@ package sink
 import (
 	"encoding/hex"
 	"path"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -35,6 +36,13 @@ func Path(text string) (string, error) {
 		s = plain
 	}
 	cleaned := path.Clean(strings.ReplaceAll(text, `\`, "/"))
+	for layer, s := 0, cleaned; layer < 3; layer++ { // a name with an encoded separator counted as one when it was cleaned away
+		s = strings.ReplaceAll(unescape(s), `\`, "/")
+		if slices.Contains(strings.Split(s, "/"), "..") || below(s) != nil || below(path.Clean(s)) != nil {
+			return "", refuse(ErrEscapes, sink, text, "stay below its directory")
+		}
+		s = path.Clean(s)
+	}
 	for name := range strings.SplitSeq(cleaned, "/") {
 		if err := portable(sink, text, name); err != nil {
 			return "", err
@@ -133,7 +141,7 @@ func hidden(r rune) bool {
 	switch {
 	case r >= 0x80 && r < 0xa0, r == 0x2028, r == 0x2029, r == 0xad, r == 0x34f, r == 0x115f, r == 0x1160, r == 0x17b4, r == 0x17b5, r == 0x3164, r == 0xffa0:
 		return true
-	case r >= 0xfe00 && r <= 0xfe0f, r >= 0xe0100 && r <= 0xe01ef, r >= 0x180b && r <= 0x180f, r == 0x2800:
+	case r >= 0xfe00 && r <= 0xfe0f, r >= 0xe0000 && r <= 0xe0fff, r >= 0xfff0 && r <= 0xfff8, r == 0x2065, r >= 0x180b && r <= 0x180f, r == 0x2800:
 		return true
 	}
 	return r >= 0x80 && unicode.Is(unicode.Cf, r)

@@ -2,9 +2,11 @@ package sink
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // Root is a directory that nothing opened through it can leave: not by "..", not by an absolute path, not by a symbolic link, not if
@@ -34,7 +36,30 @@ func (r *Root) FS() fs.FS {
 	if r == nil || r.dir == nil {
 		return nothing{}
 	}
-	return r.dir.FS()
+	return rootFS{r.dir.FS()}
+}
+
+// rootFS gives the errors of a file system the sentinel.
+type rootFS struct{ fs.FS }
+
+func (b rootFS) Open(name string) (fs.File, error) {
+	f, err := b.FS.Open(name)
+	return f, escaped(name, err)
+}
+
+func (b rootFS) ReadFile(name string) ([]byte, error) {
+	data, err := fs.ReadFile(b.FS, name)
+	return data, escaped(name, err)
+}
+
+func (b rootFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	list, err := fs.ReadDir(b.FS, name)
+	return list, escaped(name, err)
+}
+
+func (b rootFS) Stat(name string) (fs.FileInfo, error) {
+	info, err := fs.Stat(b.FS, name)
+	return info, escaped(name, err)
 }
 
 // nothing is the file system of a Root that was not opened.
@@ -47,7 +72,7 @@ func (r *Root) Open(name string) (*os.File, error) {
 	if r == nil || r.dir == nil {
 		return nil, closed("open", name)
 	}
-	f, err := r.dir.Open(name)
+	f, err := r.dir.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	return f, escaped(name, err)
 }
 
@@ -84,8 +109,8 @@ func escaped(name string, err error) error {
 	if err == nil || !errors.As(err, &failed) {
 		return err
 	}
-	if failed.Err.Error() == "path escapes from parent" || !filepath.IsLocal(name) && !errors.Is(err, fs.ErrNotExist) {
-		return errors.Join(refuse(ErrEscapes, "path", name, "stay below its directory"), err)
+	if failed.Err.Error() == "path escapes from parent" || name != "" && !filepath.IsLocal(name) {
+		return fmt.Errorf("%w: %w", refuse(ErrEscapes, "path", name, "stay below its directory"), failed.Err)
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package sink
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -26,7 +27,7 @@ type Identifiers struct {
 // NewIdentifiers returns a list. Names are compared as they are, with case.
 func NewIdentifiers(d Dialect, names ...string) (Identifiers, error) {
 	if d > SQLServer {
-		return Identifiers{}, refuse(ErrUnlisted, "dialect", string(rune('0'+d)), "be one of this package")
+		return Identifiers{}, refuse(ErrUnlisted, "dialect", strconv.Itoa(int(d)), "be one of this package")
 	}
 	for _, name := range names {
 		if name == "" || len(name) > 128 {
@@ -72,15 +73,26 @@ func (l Identifiers) Order(column, direction string) (string, error) {
 // Literal returns the text as a literal, for tools that take no parameters. Prefer parameters: a literal is right for one
 // dialect, and for connections in UTF-8.
 //
-// That of [MySQL] stays one literal, though another text, in every dialect.
+// That of [Standard] is none in PostgreSQL with standard_conforming_strings off. That of [MySQL] stays one literal, though another
+// text, where two quotes within a text are one: in SQLite, PostgreSQL, Oracle and SQL Server, not in BigQuery.
 func Literal(d Dialect, text string) (string, error) {
+	if d > SQLServer {
+		return "", refuse(ErrUnlisted, "dialect", strconv.Itoa(int(d)), "be one of this package")
+	}
 	if err := plain("literal", text); err != nil {
 		return "", err
 	}
 	if d == MySQL {
 		text = strings.ReplaceAll(text, `\`, `\\`)
 	}
-	return "'" + strings.ReplaceAll(text, "'", "''") + "'", nil
+	text = "'" + strings.ReplaceAll(text, "'", "''") + "'"
+	if d == SQLServer { // the prefix is for what is no ASCII
+		if strings.Contains(text, "\\\n") || strings.Contains(text, "\\\r") {
+			return "", refuse(ErrText, "literal", text, "have no backslash at the end of a line, which is removed")
+		}
+		text = "N" + text
+	}
+	return text, nil
 }
 
 // LikePattern returns a pattern that matches the text alone where LIKE has ESCAPE '!'. It is a parameter, or goes into [Literal].

@@ -132,6 +132,9 @@ func (p URLPolicy) host(name string) (string, error) {
 		}
 		return a.String(), p.listed(a.String())
 	}
+	if len(name) > 1024 { // that of the longest name in UTF-8; punycode takes the square of it
+		return "", refuse(ErrText, sink, name, "be a name of the DNS or an address")
+	}
 	ascii, err := idna.Lookup.ToASCII(strings.TrimSuffix(name, "."))
 	again, err2 := idna.Lookup.ToASCII(ascii)
 	if err != nil || err2 != nil || again != ascii || ascii == "" || len(ascii) > 253 || !utf8.ValidString(name) {

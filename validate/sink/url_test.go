@@ -42,7 +42,7 @@ func TestURL(t *testing.T) {
 		"https://user:hunter2@example.com": ErrText, "https://example.com@evil.com": ErrText, `https://example.com\@evil.com`: ErrText, "https://exa mple.com": ErrText, "https://example.com\n": ErrText,
 		"https://127.0.0.1": ErrAddress, "https://127.1": ErrAddress, "https://2130706433": ErrAddress, "https://0x7f000001": ErrAddress, "https://0x7f.1": ErrAddress, "https://0177.0.0.1": ErrAddress,
 		"https://1.2.3.4.5": ErrAddress, "https://127.0.0.1.": ErrAddress, "https://[::1]": ErrAddress, "https://[::ffff:127.0.0.1]": ErrAddress, "https://[::ffff:7f00:1]": ErrAddress, "https://[::127.0.0.1]": ErrAddress,
-		"https://[64:ff9b::7f00:1]": ErrAddress, "https://[2002:7f00:1::]": ErrAddress, "https://[fe80::1]": ErrAddress, "https://[fe80::1%25eth0]": ErrAddress, "https://[fd00:ec2::254]": ErrAddress,
+		"https://[64:ff9b::7f00:1]": ErrAddress, "https://[2002:7f00:1::]": ErrAddress, "https://[fe80::1]": ErrAddress, "https://[::ffff:0:127.0.0.1]": ErrAddress, "https://[1::1]": ErrAddress, "https://[200::1]": ErrAddress, "https://[4000::1]": ErrAddress, "https://[fe80::1%25eth0]": ErrAddress, "https://[fd00:ec2::254]": ErrAddress,
 		"https://169.254.169.254/latest/meta-data": ErrAddress, "https://100.100.100.200": ErrAddress, "https://10.1.2.3": ErrAddress, "https://172.31.0.1": ErrAddress, "https://192.168.1.1": ErrAddress,
 		"https://0.0.0.0": ErrAddress, "https://255.255.255.255": ErrAddress, "https://224.0.0.1": ErrAddress, "https://localhost": ErrAddress, "https://x.localhost": ErrAddress, "https://metadata.google.internal": ErrAddress,
 		"https://printer": ErrAddress, "https://x.local": ErrAddress, "https://①②⑦.⓪.⓪.①": ErrAddress, "https://-a.com": ErrText, "https://a..com": ErrText, "https://exa%6dple.com\x00": ErrText,
@@ -90,6 +90,10 @@ func TestControl(t *testing.T) {
 	for address, kind := range map[string]error{"1.1.1.1:443": nil, "1.1.1.1:80": ErrUnlisted, "1.1.1.1:22": ErrUnlisted, "127.0.0.1:443": ErrAddress, "[::1]:443": ErrAddress, "[fe80::1%eth0]:443": ErrAddress, "x:1": ErrAddress} {
 		require.ErrorIs(t, URLPolicy{}.Control("tcp4", address, nil), kind, address)
 	}
+	both := URLPolicy{Schemes: []string{"http", "https"}}
+	first := &http.Request{URL: &url.URL{Scheme: "https", Host: "example.com"}}
+	require.ErrorIs(t, both.Redirect(&http.Request{URL: &url.URL{Scheme: "http", Host: "example.com"}}, []*http.Request{first}), ErrUnlisted, "what it carries would go in the clear")
+	require.NoError(t, both.Redirect(first, []*http.Request{first}))
 	require.ErrorIs(t, URLPolicy{}.Control("udp", "1.1.1.1:443", nil), ErrAddress)
 	require.ErrorIs(t, URLPolicy{}.Control("unix", "/x", nil), ErrAddress)
 }
