@@ -26,6 +26,11 @@ func htmlLayer(s string) Class {
 			return Active
 		}
 	}
+	if strings.Contains(s, "＜") { // which normalisation (NFKC) makes a tag of, and some databases do
+		if htmlText(strings.NewReplacer("＜", "<", "＞", ">").Replace(s)) {
+			return Active
+		}
+	}
 	return None
 }
 

@@ -196,3 +196,9 @@ func TestFlagsOfLargeTexts(t *testing.T) {
 		}
 	}
 }
+// TestFullWidth: what becomes a tag by normalisation is one; quotation in Chinese and Japanese is none.
+func TestFullWidth(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, Active, HTML("＜script＞alert(1)＜/script＞"))
+	require.Equal(t, None, HTML("参照＜図1＞を見る, a ＜ b"))
+}
