@@ -196,6 +196,7 @@ func TestFlagsOfLargeTexts(t *testing.T) {
 		}
 	}
 }
+
 // TestFullWidth: what becomes a tag by normalisation is one; quotation in Chinese and Japanese is none.
 func TestFullWidth(t *testing.T) {
 	t.Parallel()
